@@ -1,0 +1,109 @@
+"""What sibling clients share: the transport and the drivers on it, from the first use until it is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+
+from trivet.core.errors import LocalProtocolError
+from trivet.drivers.randomness import shared_rng
+
+if TYPE_CHECKING:
+    from trivet.core.exchange.call import Rng
+    from trivet.drivers.asynchronous import AsyncDriver
+    from trivet.drivers.sync import SyncDriver
+    from trivet.transports.protocol import AsyncTransport, Transport
+
+TRANSPORT_OPTIONS = ("limits", "verify", "cert", "http2", "proxy", "trust_env")
+
+
+class _Session:
+    """The transport, made at the first call: a client that is never used costs nothing."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = {name: options[name] for name in TRANSPORT_OPTIONS if name in options}
+        self._transport: Any = options.get("transport")
+        self._rng: Rng | None = options.get("rng")
+        self._lock = Lock()
+        self.closed = False
+
+    @property
+    def _dice(self) -> Rng:
+        return self._rng or shared_rng()
+
+    def _connect(self) -> Any:
+        if self._transport is None:
+            from trivet.transports.httpcore_transport import HTTPCoreTransport
+
+            self._transport = HTTPCoreTransport(**self._options)
+        return self._transport
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise LocalProtocolError("this client is closed; make a new one, or close it later")
+
+
+class SyncSession(_Session):
+    """The session of `Client`."""
+
+    _driver: SyncDriver | None = None
+
+    def driver(self) -> SyncDriver:
+        """The driver. Raises `LocalProtocolError` when the session is closed."""
+        driver = self._driver
+        if driver is None or self.closed:
+            with self._lock:
+                self._check_open()
+                driver = self._driver
+                if driver is None:
+                    from trivet.drivers.sync import SyncDriver
+
+                    driver = self._driver = SyncDriver(cast("Transport", self._connect()), rng=self._dice)
+        return driver
+
+    def close(self) -> None:
+        """Close the connections. Closing again does nothing."""
+        with self._lock:
+            self.closed = True
+            transport, self._transport, self._driver = self._transport, None, None
+        if transport is not None:
+            transport.close()
+
+
+class AsyncSession(_Session):
+    """The session of `AsyncClient`: one transport, with a driver for each runtime that it is used under."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        super().__init__(options)
+        self._drivers: dict[str, AsyncDriver] = {}
+
+    def driver(self) -> AsyncDriver:
+        """The driver of the running event loop. Raises `LocalProtocolError` when the session is closed."""
+        from trivet.drivers.detect import current_runtime
+
+        self._check_open()
+        runtime = current_runtime()
+        driver = self._drivers.get(runtime)
+        if driver is None:
+            with self._lock:
+                driver = self._drivers[runtime] = self._make(runtime)
+        return driver
+
+    def _make(self, runtime: str) -> AsyncDriver:
+        transport = cast("AsyncTransport", self._connect())
+        if runtime == "trio":
+            from trivet.drivers.trio import TrioDriver
+
+            return TrioDriver(transport, rng=self._dice)
+        from trivet.drivers.asyncio import AsyncioDriver
+
+        return AsyncioDriver(transport, rng=self._dice)
+
+    async def aclose(self) -> None:
+        """Close the connections. Closing again does nothing."""
+        self.closed = True
+        transport, self._transport = self._transport, None
+        self._drivers.clear()
+        if transport is not None:
+            await transport.aclose()

@@ -1,0 +1,261 @@
+"""Open responses: read while they arrive, one class for threads and one for tasks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from math import inf
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+
+from trivet.core.errors import AttemptTimeout, LocalProtocolError, ResponseTooLarge, TrivetError
+from trivet.core.exchange.actions import CloseBody, ReadBody
+from trivet.core.http.coding import make_decoder
+from trivet.core.http.lines import LineDecoder
+from trivet.core.http.media_type import text_encoding
+from trivet.core.http.response import Response
+from trivet.core.policies.deadline import overdue
+from trivet.core.policies.send import too_large
+
+if TYPE_CHECKING:
+    from trivet.core.http.coding import Decoder
+    from trivet.core.limits import Limits
+    from trivet.drivers.asynchronous import AsyncDriver
+    from trivet.drivers.sync import SyncDriver
+
+
+T = TypeVar("T", bytes, str)
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _Splitter(Protocol[T_co]):
+    """Turns what comes off the wire into what the caller iterates over."""
+
+    def feed(self, data: bytes) -> Iterator[T_co]: ...
+    def flush(self) -> Iterator[T_co]: ...
+
+
+class _Pieces:
+    """Bytes, with the content codings removed."""
+
+    def __init__(self, decoder: Decoder | None) -> None:
+        self._decoder = decoder
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        return iter((data,)) if self._decoder is None else self._decoder.decode(data)
+
+    def flush(self) -> Iterator[bytes]:
+        return iter(()) if self._decoder is None else self._decoder.flush()
+
+
+class _Lines:
+    """Lines of text."""
+
+    def __init__(self, pieces: _Pieces, lines: LineDecoder) -> None:
+        self._pieces = pieces
+        self._lines = lines
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        for piece in self._pieces.feed(data):
+            yield from self._lines.feed(piece)
+
+    def flush(self) -> Iterator[str]:
+        for piece in self._pieces.flush():
+            yield from self._lines.feed(piece)
+        yield from self._lines.flush()
+
+
+class _AsyncIteration(Generic[T]):
+    """Iterates while it reads. It is no generator, since one that is left early would have to be closed."""
+
+    def __init__(self, read: Callable[[], Awaitable[bytes]], splitter: _Splitter[T]) -> None:
+        self._read = read
+        self._splitter = splitter
+        self._ready: Iterator[T] = iter(())
+        self._ended = False
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        while True:
+            for item in self._ready:
+                return item
+            if self._ended:
+                raise StopAsyncIteration
+            data = await self._read()
+            self._ended = not data
+            self._ready = self._splitter.feed(data) if data else self._splitter.flush()
+
+
+class _OpenResponse(Response):
+    """What both kinds share: everything but waiting."""
+
+    __slots__ = ("_limits", "_rereading", "_started")
+
+    def __init__(self, response: Response, limits: Limits) -> None:
+        for name in Response.__slots__:
+            setattr(self, name, getattr(response, name))
+        self._limits = limits
+        self._started = False
+        self._rereading = False
+
+    def _pieces(self) -> _Pieces:
+        if self._content is not None:
+            self._rereading = True
+            return _Pieces(None)
+        if self._started:
+            raise LocalProtocolError("the content of a stream can be read once: keep what was read, or call read()")
+        self._started = True
+        return _Pieces(make_decoder(self.headers, self._limits.max_codings))
+
+    def _lines(self) -> _Lines:
+        lines = LineDecoder(text_encoding(self.headers), max_line=self._limits.max_line)
+        return _Lines(self._pieces(), lines)
+
+    def _rest(self) -> bytes:
+        """What there is when nothing is left to be read: the content that `read` kept, once, then the end."""
+        rereading, self._rereading = self._rereading, False
+        return self.content if rereading else b""
+
+    def _next_read(self, now: float) -> ReadBody:
+        deadline = inf if self.read_deadline is None else self.read_deadline
+        if self.read_timeout is not None:
+            deadline = min(deadline, now + self.read_timeout)
+        return ReadBody(self.body, deadline)
+
+    def _failed(self, error: TrivetError, now: float) -> TrivetError:
+        """The error to raise when a read failed. The transport has released the body by then."""
+        self.body = None
+        request = self.request
+        error.locate(request.method, request.url.redacted)
+        deadline = inf if self.read_deadline is None else self.read_deadline
+        if isinstance(error, AttemptTimeout) and now >= deadline:
+            error = overdue(error, "while the content was read")
+        error.trace = self.trace
+        return error
+
+    def _too_large(self) -> ResponseTooLarge:
+        error = too_large(self._limits)
+        error.locate(self.request.method, self.request.url.redacted)
+        error.trace = self.trace
+        return error
+
+
+class OpenResponse(_OpenResponse):
+    """A response whose content is read as it arrives. `Client.stream` makes and closes it."""
+
+    __slots__ = ("_driver",)
+
+    def __init__(self, response: Response, limits: Limits, driver: SyncDriver) -> None:
+        super().__init__(response, limits)
+        self._driver = driver
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """The content in pieces of at most 64 KiB or so, as they come, content codings removed."""
+        return self._iterate(self._pieces())
+
+    def iter_lines(self) -> Iterator[str]:
+        """The content as lines of text without their ends; a line may have ``Limits.max_line`` characters."""
+        return self._iterate(self._lines())
+
+    def read(self) -> bytes:
+        """The whole content; from then on also in ``.content``, ``.text`` and ``.json()``.
+
+        Raises `ResponseTooLarge` beyond ``Limits.max_content`` bytes.
+        """
+        if self._content is None:
+            pieces: list[bytes] = []
+            size = 0
+            for piece in self.iter_bytes():
+                size += len(piece)
+                if size > self._limits.max_content:
+                    raise self._too_large()
+                pieces.append(piece)
+            self.complete(b"".join(pieces))
+        return self.content
+
+    def close(self) -> None:
+        """Let go of the response, read or not. Closing again does nothing."""
+        body, self.body = self.body, None
+        if body is not None:
+            self._driver.perform(CloseBody(body))
+
+    def _iterate(self, splitter: _Splitter[T]) -> Iterator[T]:
+        while data := self._read_piece():
+            yield from splitter.feed(data)
+        yield from splitter.flush()
+
+    def _read_piece(self) -> bytes:
+        if self.body is None:
+            return self._rest()
+        monotonic = self._driver.clock.monotonic
+        try:
+            data: bytes = self._driver.perform(self._next_read(monotonic()))
+        except TrivetError as error:
+            raise self._failed(error, monotonic()) from error.__cause__
+        if not data:
+            self.body = None
+        return data
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class AsyncOpenResponse(_OpenResponse):
+    """A response whose content is read as it arrives. `AsyncClient.stream` makes and closes it."""
+
+    __slots__ = ("_driver",)
+
+    def __init__(self, response: Response, limits: Limits, driver: AsyncDriver) -> None:
+        super().__init__(response, limits)
+        self._driver = driver
+
+    def iter_bytes(self) -> AsyncIterator[bytes]:
+        """The content in pieces of at most 64 KiB or so, as they come, content codings removed."""
+        return _AsyncIteration(self._read_piece, self._pieces())
+
+    def iter_lines(self) -> AsyncIterator[str]:
+        """The content as lines of text without their ends; a line may have ``Limits.max_line`` characters."""
+        return _AsyncIteration(self._read_piece, self._lines())
+
+    async def read(self) -> bytes:
+        """The whole content; from then on also in ``.content``, ``.text`` and ``.json()``.
+
+        Raises `ResponseTooLarge` beyond ``Limits.max_content`` bytes.
+        """
+        if self._content is None:
+            pieces: list[bytes] = []
+            size = 0
+            async for piece in self.iter_bytes():
+                size += len(piece)
+                if size > self._limits.max_content:
+                    raise self._too_large()
+                pieces.append(piece)
+            self.complete(b"".join(pieces))
+        return self.content
+
+    async def aclose(self) -> None:
+        """Let go of the response, read or not, even while the task is cancelled. Closing again does nothing."""
+        body, self.body = self.body, None
+        if body is not None:
+            await self._driver.release([CloseBody(body)])
+
+    async def _read_piece(self) -> bytes:
+        if self.body is None:
+            return self._rest()
+        monotonic = self._driver.clock.monotonic
+        try:
+            data: bytes = await self._driver.perform(self._next_read(monotonic()))
+        except TrivetError as error:
+            raise self._failed(error, monotonic()) from error.__cause__
+        if not data:
+            self.body = None
+        return data
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()

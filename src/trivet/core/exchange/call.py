@@ -1,0 +1,76 @@
+"""The state of one call that its policies share: the time, the randomness, the deadline, the trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING, Protocol, TypeVarTuple
+
+from trivet.core.exchange.trace import Event, Trace
+
+if TYPE_CHECKING:
+    from trivet.core.exchange.instant import Instant
+    from trivet.core.http.request import Request
+    from trivet.core.http.response import Response
+
+Ts = TypeVarTuple("Ts")
+
+
+class Rng(Protocol):
+    """The part of `random.Random` that the core draws from."""
+
+    def random(self) -> float: ...
+    def uniform(self, a: float, b: float, /) -> float: ...
+    def getrandbits(self, k: int, /) -> int: ...
+
+
+class Observer(Protocol):
+    """Told of each event as it is recorded, with the object that the event is about, if it is about one."""
+
+    def __call__(self, event: Event, subject: Request | Response | Exception | None, /) -> None: ...
+
+
+class Call:
+    """One call's view of the world. The exchange makes it and keeps ``now`` current at every resumption.
+
+    ``deadline``: monotonic time at which the whole call is given up (``inf``: never).
+    ``attempt_timeout``, ``connect_timeout``: seconds for one attempt and for opening a connection, or None.
+    ``attempts``: how many requests this call has sent.
+    """
+
+    __slots__ = (
+        "_observer",
+        "attempt_timeout",
+        "attempts",
+        "connect_timeout",
+        "deadline",
+        "now",
+        "rng",
+        "trace",
+    )
+
+    def __init__(self, now: Instant, rng: Rng, trace: Trace, observer: Observer | None = None) -> None:
+        self.now = now
+        self.rng = rng
+        self.trace = trace
+        self.deadline = inf
+        self.attempt_timeout: float | None = None
+        self.connect_timeout: float | None = None
+        self.attempts = 0
+        self._observer = observer
+
+    def time_left(self) -> float:
+        """Seconds until the deadline; negative when it has passed, ``inf`` when there is none."""
+        return self.deadline - self.now.monotonic
+
+    def record(
+        self, event: Callable[[float, *Ts], Event], subject: Request | Response | Exception | None, *args: *Ts
+    ) -> None:
+        """Record an event, given as its class and what follows ``at``: ``record(RetryScheduled, error, 1, …)``.
+
+        The event itself is only made when somebody looks at it, which for most calls is never.
+        """
+        at = self.now.monotonic
+        self.trace.add(event, at, args)
+        if self._observer is not None:
+            self._observer(event(at, *args), subject)

@@ -1,0 +1,249 @@
+"""What happened during a call, as events: the answer to "what did the library do, and why?"
+
+Events are past participles, hold plain data only, and carry no secret: a URL in an event is redacted text.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    from trivet.core.exchange.instant import Instant
+
+MAX_EVENTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened ``at`` a monotonic time."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSent(Event):
+    """An attempt began: the request was given to the transport."""
+
+    attempt: int
+    method: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"→ {self.method} {self.url}"
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseReceived(Event):
+    """The head of a response arrived, ``duration`` seconds after its request was sent."""
+
+    attempt: int
+    status: int
+    reason: str
+    duration: float
+
+    def __str__(self) -> str:
+        return f"← {self.status} {self.reason} ({self.duration:.3g} s)"
+
+
+@dataclass(frozen=True, slots=True)
+class ContentReceived(Event):
+    """The content of the response was read to its end; ``size`` is in bytes, content codings removed."""
+
+    attempt: int
+    status: int
+    reason: str
+    duration: float
+    size: int
+
+    def __str__(self) -> str:
+        return f"content read: {self.size} bytes ({self.duration:.3g} s since the request)"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed(Event):
+    """An attempt ended without a response, or its content could not be read."""
+
+    attempt: int
+    error: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"✗ {self.error}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled(Event):
+    """The request will be sent again after ``delay`` seconds, as retry number ``retry`` of ``max_retries``."""
+
+    method: str
+    url: str
+    retry: int
+    max_retries: int
+    delay: float
+    reason: str
+
+    def __str__(self) -> str:
+        return f"retry {self.retry} of {self.max_retries} in {self.delay:.3g} s: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRefused(Event):
+    """A failure was not retried, and why."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"not retried: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class StaleConnectionReplaced(Event):
+    """The server had closed a kept connection; the request was sent again at once, outside the retry count."""
+
+    def __str__(self) -> str:
+        return "the kept connection was closed by the server: sent again at once"
+
+
+@dataclass(frozen=True, slots=True)
+class RedirectFollowed(Event):
+    """A redirect response was followed to ``url``."""
+
+    status: int
+    method: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.status} redirect to {self.method} {self.url}"
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitOpened(Event):
+    """The breaker of an origin opened: calls fail at once for ``recovery_time`` seconds."""
+
+    origin: str
+    recovery_time: float
+
+    def __str__(self) -> str:
+        return f"circuit to {self.origin} opened for {self.recovery_time:.3g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitClosed(Event):
+    """The breaker of an origin closed again: a probe succeeded."""
+
+    origin: str
+
+    def __str__(self) -> str:
+        return f"circuit to {self.origin} closed"
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitWaited(Event):
+    """The call is held back for ``delay`` seconds to keep to the client's own rate limit."""
+
+    delay: float
+
+    def __str__(self) -> str:
+        return f"held back for {self.delay:.3g} s by the rate limit"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthRefreshed(Event):
+    """The credentials were renewed."""
+
+    def __str__(self) -> str:
+        return "credentials renewed"
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed(Event):
+    """The call ended with an error."""
+
+    error: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"✗ failed with {self.error}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request of a call and what came of it: a ``status``, or an ``error`` (its class and message)."""
+
+    number: int
+    method: str
+    url: str
+    started: float
+    duration: float | None = None
+    status: int | None = None
+    error: str | None = None
+
+    @property
+    def outcome(self) -> str:
+        """The status or the error in a word or two."""
+        return self.error if self.error is not None else str(self.status) if self.status else "unfinished"
+
+
+_Entry = tuple[Callable[..., Event], float, tuple[Any, ...]]
+
+
+class Trace(Sequence[Event]):
+    """The events of one call in order; only the last 1,000 of a very long flow are kept.
+
+    ``print(response.trace)`` shows them as a timeline, in seconds since the call began.
+    """
+
+    __slots__ = ("_entries", "started")
+
+    def __init__(self, started: Instant) -> None:
+        self.started = started
+        self._entries: deque[_Entry] = deque(maxlen=MAX_EVENTS)
+
+    def add(self, event: Callable[..., Event], at: float, args: tuple[Any, ...]) -> None:
+        """Note an event to be made from its class and arguments when it is looked at."""
+        self._entries.append((event, at, args))
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Event]: ...
+    def __getitem__(self, index: int | slice) -> Event | list[Event]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        event, at, args = self._entries[index]
+        return event(at, *args)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Event]:
+        for event, at, args in tuple(self._entries):
+            yield event(at, *args)
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The requests that were sent, each with its outcome."""
+        found: dict[int, Attempt] = {}
+        for event in self:
+            if isinstance(event, RequestSent):
+                found[event.attempt] = Attempt(event.attempt, event.method, event.url, event.at)
+            elif isinstance(event, ResponseReceived | ContentReceived | AttemptFailed) and event.attempt in found:
+                found[event.attempt] = _with_outcome(found[event.attempt], event)
+        return tuple(found.values())
+
+    def __str__(self) -> str:
+        zero = self.started.monotonic
+        return "\n".join(f"{event.at - zero:8.3f}  {event}" for event in self)
+
+    def __repr__(self) -> str:
+        return f"<Trace of {len(self)} events>"
+
+
+def _with_outcome(attempt: Attempt, event: ResponseReceived | ContentReceived | AttemptFailed) -> Attempt:
+    duration = event.at - attempt.started
+    if isinstance(event, AttemptFailed):
+        return Attempt(attempt.number, attempt.method, attempt.url, attempt.started, duration, None, event.error)
+    return Attempt(attempt.number, attempt.method, attempt.url, attempt.started, duration, event.status)

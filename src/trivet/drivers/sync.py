@@ -1,0 +1,95 @@
+"""The driver for threads: performs each action by blocking."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from math import inf
+from typing import Any, TypeVar
+
+from trivet.core.errors import ConfigError, LocalProtocolError
+from trivet.core.exchange.actions import Action, CloseBody, Invoke, Park, ReadBody, SendRequest, SleepUntil
+from trivet.core.exchange.call import Observer, Rng
+from trivet.core.exchange.exchange import Done, Exchange
+from trivet.core.exchange.flow import Flow
+from trivet.drivers.clock import SyncClock, ThreadClock
+from trivet.transports.protocol import Transport
+
+T = TypeVar("T")
+
+
+class SyncDriver:
+    """Runs flows in the calling thread. One driver serves any number of threads."""
+
+    def __init__(self, transport: Transport, *, rng: Rng, clock: SyncClock | None = None) -> None:
+        self.transport = transport
+        self.clock = clock or ThreadClock()
+        self._rng = rng
+        self._handlers: dict[type[Action[Any]], Callable[[Any], Any]] = {
+            SendRequest: self._send,
+            ReadBody: self._read,
+            CloseBody: self._close,
+            SleepUntil: self._sleep,
+            Park: self._park,
+            Invoke: self._invoke,
+        }
+
+    def run(self, flow: Flow[T], observer: Observer | None = None) -> T:
+        """Run the flow to its end and return its result. Whatever ends it early leaves nothing open."""
+        exchange = Exchange(flow, rng=self._rng, observer=observer)
+        now = self.clock.now
+        try:
+            step = exchange.start(now())
+            while type(step) is not Done:
+                try:
+                    reply = self.perform(step)  # type: ignore[arg-type]  # neither checker narrows on `type() is not`
+                except Exception as error:
+                    step = exchange.fail(error, now())
+                else:
+                    step = exchange.receive(reply, now())
+            return step.result
+        except BaseException:
+            for action in exchange.cancel():
+                self._release(action)
+            raise
+
+    def perform(self, action: Action[Any]) -> Any:
+        """Perform one action and return its reply."""
+        handler = self._handlers.get(type(action))
+        if handler is None:
+            raise LocalProtocolError(f"this driver does not know the action {type(action).__name__}")
+        return handler(action)
+
+    def _send(self, action: SendRequest) -> Any:
+        return self.transport.send(action, self.clock.monotonic)
+
+    def _read(self, action: ReadBody) -> bytes:
+        return self.transport.read(action, self.clock.monotonic)
+
+    def _close(self, action: CloseBody) -> None:
+        self.transport.close_body(action.body)
+
+    def _sleep(self, action: SleepUntil) -> None:
+        seconds = action.when - self.clock.monotonic()
+        if seconds > 0:
+            self.clock.sleep(seconds)
+
+    def _park(self, action: Park) -> bool:
+        event = threading.Event()
+        action.slot.on_wake(event.set)
+        return event.wait(None if action.until == inf else max(0.0, action.until - self.clock.monotonic()))
+
+    def _invoke(self, action: Invoke[Any]) -> Any:
+        result = action.function()
+        if hasattr(result, "__await__"):
+            if hasattr(result, "close"):
+                result.close()
+            raise ConfigError("an asynchronous function was given to a sync client; use AsyncClient, or a plain function")
+        return result
+
+    def _release(self, action: CloseBody) -> None:
+        try:
+            self.transport.close_body(action.body)
+        except Exception:
+            # The call has its error already; the transport has dropped the connection.
+            return

@@ -1,0 +1,11 @@
+"""Tools for testing what is built on Trivet, without a network and without waiting."""
+
+from __future__ import annotations
+
+
+from trivet.testing.clock import VirtualClock
+from trivet.testing.playbook import Playbook
+from trivet.testing.recorder import ActionRecorder
+from trivet.testing.transport import After, Reply, ScriptedTransport, Streamed
+
+__all__ = ["ActionRecorder", "After", "Playbook", "Reply", "ScriptedTransport", "Streamed", "VirtualClock"]

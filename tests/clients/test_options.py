@@ -1,0 +1,170 @@
+"""Reading the options of clients and calls."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+import trivet
+from trivet.clients.settings import Settings
+from trivet.testing import ScriptedTransport, VirtualClock
+
+OK = trivet.Response(200, content=b"true")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"auth": "t0ken"}, "auth= takes an Auth.*not str"),
+        ({"breaker": 5}, "breaker= takes"),
+        ({"rate_limit": "10"}, "rate_limit= takes"),
+        ({"rate_limit": True}, "rate_limit= takes"),
+        ({"rate_limit": -1}, "RateLimit"),
+        ({"retry": "3"}, "max_retries"),
+        ({"retry": -1}, "max_retries"),
+        ({"timeout": "5"}, "Timeout"),
+        ({"timeout": 0}, "Timeout"),
+        ({"redirects": -1}, "max_redirects"),
+        ({"policies": [object()]}, "policies= takes"),
+        ({"headers": {"Bad Name": "x"}}, "headers"),
+        ({"cache": True}, "does not cache"),
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(trivet.ConfigError, match=message) as caught:
+        trivet.Client("https://api.example.com", **options)
+    assert "t0ken" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "message"),
+    [
+        ("api.example.com", "base_url"),
+        ("ftp://api.example.com", "base_url"),
+        ("https://user:s3cret@api.example.com", "BasicAuth"),
+        ("https://api.example.com?key=s3cret", "params"),
+        ("https://", "base_url"),
+    ],
+)
+def test_base_urls_that_make_no_sense(base_url: str, message: str) -> None:
+    with pytest.raises(trivet.ConfigError, match=message) as caught:
+        trivet.Client(base_url)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_two_of_one_kind_are_refused() -> None:
+    with pytest.raises(trivet.ConfigError, match="same stage"):
+        trivet.Client("https://api.example.com", policies=[trivet.Retry()])
+
+
+def test_without_a_base_url_targets_are_absolute() -> None:
+    transport = ScriptedTransport(OK, forever=True)
+    with trivet.Client(transport=transport, auth=trivet.BearerAuth("t0ken")) as client:
+        assert client.get("https://api.example.com/x") is True
+        with pytest.raises(trivet.InvalidRequest, match="base_url"):
+            client.get("/x")
+    assert transport.requests[0].headers["Authorization"] == "Bearer t0ken"
+
+
+@pytest.mark.parametrize("idempotency_keys", [True, False])
+def test_idempotency_keys_for_every_post(idempotency_keys: bool) -> None:
+    transport = ScriptedTransport(OK, forever=True)
+    with trivet.Client(
+        "https://api.example.com", transport=transport, idempotency_keys=idempotency_keys
+    ) as client:
+        client.post("/x")
+        client.put("/x")
+    assert ["Idempotency-Key" in request.headers for request in transport.requests] == [idempotency_keys, False]
+
+
+def test_with_options_changes_only_what_it_names() -> None:
+    transport = ScriptedTransport(OK, forever=True)
+    client = trivet.Client(
+        "https://api.example.com",
+        transport=transport,
+        auth=trivet.BearerAuth("t0ken"),
+        headers={"X-Team": "red"},
+        params={"v": 1},
+    )
+    client.with_options(headers={"X-Team": "blue"}).get("/x")
+    client.get("/x")
+    first, second = transport.requests
+    assert (first.headers["X-Team"], second.headers["X-Team"]) == ("blue", "red")
+    assert first.headers["Authorization"] == second.headers["Authorization"]
+    assert first.url == second.url == "https://api.example.com/x?v=1"
+    with pytest.raises(trivet.ConfigError, match="verify: siblings share the connections"):
+        client.with_options(verify=False)
+
+
+def test_a_call_changes_only_the_total_of_the_timeout() -> None:
+    settings = Settings("https://api.example.com", {"timeout": trivet.Timeout(10, 3, 1)})
+    pipeline = settings.pipeline_for({"timeout": 5})
+    deadline = pipeline.find(trivet.core.Deadline)
+    assert deadline is not None
+    assert deadline.timeout == trivet.Timeout(5, 3, 1)
+    assert settings.pipeline_for({"params": {}}) is settings.pipeline
+
+
+def test_config_decides_what_options_do_not() -> None:
+    config = trivet.Config("https://api.example.com", api_key="k3y", timeout=7, max_retries=1, backoff_factor=0.25)
+    settings = Settings(config, {"retry": 5})
+    assert settings.timeout.total == 7
+    assert settings.retry.max_retries == 5
+    assert settings.auth is not None
+    assert Settings(config, {}).retry.backoff.base == 0.25
+    assert Settings(config, {"auth": None}).auth is None
+
+
+def test_from_env_sends_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_BASE_URL", "https://shop.example.com/v2")
+    monkeypatch.setenv("SHOP_KEY", "k3y")
+    transport = ScriptedTransport(OK)
+    with trivet.Client.from_env("SHOP_", transport=transport) as client:
+        client.get("/x")
+    assert transport.requests[0].headers["Authorization"] == "Bearer k3y"
+    assert transport.requests[0].url == "https://shop.example.com/v2/x"
+    assert "k3y" not in repr(client)
+
+
+def test_a_cache_ttl_warns_that_there_is_no_cache() -> None:
+    config = trivet.Config("https://api.example.com", cache_ttl=60)
+    with pytest.warns(UserWarning, match="does not cache"):
+        trivet.Client(config)
+
+
+def test_jitter_comes_from_the_rng_that_was_given() -> None:
+    class Dice:
+        def random(self) -> float:
+            return 0.5
+
+        def uniform(self, a: float, b: float, /) -> float:
+            return a + (b - a) * 0.5
+
+        def getrandbits(self, k: int, /) -> int:
+            return 4
+
+    transport = ScriptedTransport(trivet.Response(503), OK)
+    clock = VirtualClock()
+    with trivet.Client("https://api.example.com", transport=transport, rng=Dice()) as client:
+        client._session.driver().clock = clock
+        client.get("/x")
+    assert clock.sleeps == [0.25]
+
+
+def test_log_false_is_silent(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with trivet.Client("https://api.example.com", transport=ScriptedTransport(OK), log=False) as client:
+        client.get("/x")
+    assert not caplog.records
+
+
+def test_calls_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="trivet")
+    with trivet.Client("https://api.example.com", transport=ScriptedTransport(OK)) as client:
+        client.get("/x", params={"token": "s3cret"})
+    out, back = (record.getMessage() for record in caplog.records)
+    assert out.startswith("→ GET https://api.example.com/x?token=")
+    assert "s3cret" not in out
+    assert back.startswith("← 200 OK (")
