@@ -1,120 +1,62 @@
 """Trivet: a library for calling HTTP APIs well, under threads, asyncio and trio.
 
->>> client = Client("https://api.example.com", auth=BearerAuth("t0ken"), retry=5)
->>> client
+>>> import trivet
+>>> trivet.Client("https://api.example.com", auth=trivet.BearerAuth("t0ken"), retry=5)
 <Client https://api.example.com/>
+
+A name is imported when it is first used, so that a program that only retries a function does not pay for clients.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 
-from trivet import core
-from trivet.clients.asynchronous import AsyncClient
-from trivet.clients.config import Config
-from trivet.clients.sync import Client
-from trivet.core.errors import (
-    APIError,
-    AttemptTimeout,
-    AuthenticationError,
-    BadRequestError,
-    CircuitOpen,
-    ConfigError,
-    ConflictError,
-    ConnectError,
-    ConnectTimeout,
-    DeadlineExceeded,
-    DecodingError,
-    InvalidRequest,
-    LocalProtocolError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimited,
-    RateLimitError,
-    ReadError,
-    RedirectError,
-    RemoteProtocolError,
-    ResponseTooLarge,
-    ServerError,
-    TransportError,
-    TrivetError,
-    UnprocessableError,
-    WriteError,
-)
-from trivet.core.exchange.flow import Flow, sleep
-from trivet.core.http.headers import Headers
-from trivet.core.http.request import Request
-from trivet.core.http.response import Response
-from trivet.core.http.url import URL
-from trivet.core.limits import Limits
-from trivet.core.policies.auth.api_key import APIKeyAuth
-from trivet.core.policies.auth.base import Auth
-from trivet.core.policies.auth.basic import BasicAuth
-from trivet.core.policies.auth.bearer import BearerAuth
-from trivet.core.policies.auth.oauth2 import OAuth2ClientCredentials
-from trivet.core.policies.backoff import Backoff
-from trivet.core.policies.breaker import Breaker
-from trivet.core.policies.budget import RetryBudget
-from trivet.core.policies.deadline import Timeout
-from trivet.core.policies.policy import Policy, Stage
-from trivet.core.policies.rate_limit import RateLimit
-from trivet.core.policies.retry import Retry
-from trivet.patterns.retry import retry, retry_call
-from trivet.transports.httpcore_transport import HTTPCoreTransport
-from trivet.version import __version__
+_NAMES_BY_MODULE = {
+    "trivet.clients.asynchronous": "AsyncClient",
+    "trivet.clients.config": "Config",
+    "trivet.clients.sync": "Client",
+    "trivet.core.errors": (
+        "APIError AttemptTimeout AuthenticationError BadRequestError CircuitOpen ConfigError "
+        "ConflictError ConnectError ConnectTimeout DeadlineExceeded DecodingError InvalidRequest "
+        "LocalProtocolError NotFoundError PermissionDeniedError RateLimitError RateLimited ReadError "
+        "RedirectError RemoteProtocolError ResponseTooLarge ServerError TransportError TrivetError "
+        "UnprocessableError WriteError"
+    ),
+    "trivet.core.exchange.flow": "Flow sleep",
+    "trivet.core.http.headers": "Headers",
+    "trivet.core.http.request": "Request",
+    "trivet.core.http.response": "Response",
+    "trivet.core.http.url": "URL",
+    "trivet.core.limits": "Limits",
+    "trivet.core.policies.auth.api_key": "APIKeyAuth",
+    "trivet.core.policies.auth.base": "Auth",
+    "trivet.core.policies.auth.basic": "BasicAuth",
+    "trivet.core.policies.auth.bearer": "BearerAuth",
+    "trivet.core.policies.auth.oauth2": "OAuth2ClientCredentials",
+    "trivet.core.policies.backoff": "Backoff",
+    "trivet.core.policies.breaker": "Breaker",
+    "trivet.core.policies.budget": "RetryBudget",
+    "trivet.core.policies.deadline": "Timeout",
+    "trivet.core.policies.policy": "Policy Stage",
+    "trivet.core.policies.rate_limit": "RateLimit",
+    "trivet.core.policies.retry": "Retry",
+    "trivet.patterns.retry": "retry retry_call",
+    "trivet.transports.httpcore_transport": "HTTPCoreTransport",
+    "trivet.version": "__version__",
+}
+_MODULES = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names.split()}
 
-__all__ = [
-    "URL",
-    "APIError",
-    "APIKeyAuth",
-    "AsyncClient",
-    "AttemptTimeout",
-    "Auth",
-    "AuthenticationError",
-    "Backoff",
-    "BadRequestError",
-    "BasicAuth",
-    "BearerAuth",
-    "Breaker",
-    "CircuitOpen",
-    "Client",
-    "Config",
-    "ConfigError",
-    "ConflictError",
-    "ConnectError",
-    "ConnectTimeout",
-    "DeadlineExceeded",
-    "DecodingError",
-    "Flow",
-    "HTTPCoreTransport",
-    "Headers",
-    "InvalidRequest",
-    "Limits",
-    "LocalProtocolError",
-    "NotFoundError",
-    "OAuth2ClientCredentials",
-    "PermissionDeniedError",
-    "Policy",
-    "RateLimit",
-    "RateLimitError",
-    "RateLimited",
-    "ReadError",
-    "RedirectError",
-    "RemoteProtocolError",
-    "Request",
-    "Response",
-    "ResponseTooLarge",
-    "Retry",
-    "RetryBudget",
-    "ServerError",
-    "Stage",
-    "Timeout",
-    "TransportError",
-    "TrivetError",
-    "UnprocessableError",
-    "WriteError",
-    "__version__",
-    "core",
-    "retry",
-    "retry_call",
-    "sleep",
-]
+__all__ = sorted([*_MODULES, "core"])  # pyright: ignore[reportUnsupportedDunderAll]  # it reads the stub
+
+
+def __getattr__(name: str) -> object:
+    if name == "core":
+        return import_module("trivet.core")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'trivet' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,3 +1,5 @@
 """The version, where everything that needs it reads it."""
 
+from __future__ import annotations
+
 __version__ = "0.1.0"

@@ -42,6 +42,16 @@ class Module(NamedTuple):
     def where(self) -> str:
         return str(self.path.relative_to(ROOT))
 
+    def defines(self, name: str) -> bool:
+        """Whether the module itself assigns a global of that name."""
+        targets = [
+            target
+            for node in self.tree.body
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        ]
+        return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+
     def imports(self) -> Iterator[Import]:
         yield from self._imports(self.tree, typing_only=False, deferred=False)
 
@@ -58,9 +68,7 @@ class Module(NamedTuple):
                     for part in child.body:
                         yield from self._imports(ast.Module([part], []), typing_only=True, deferred=deferred)
                     for part in child.orelse:
-                        yield from self._imports(
-                            ast.Module([part], []), typing_only=typing_only, deferred=deferred
-                        )
+                        yield from self._imports(ast.Module([part], []), typing_only=typing_only, deferred=deferred)
                 case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
                     yield from self._imports(child, typing_only=typing_only, deferred=True)
                 case _:

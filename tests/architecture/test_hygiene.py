@@ -41,8 +41,10 @@ def relative(path: Path) -> str:
 
 
 def unexplained(source: str) -> list[int]:
-    """The lines with a directive that names no rule, or gives no reason: beside it, in a comment above, or in the
-    line above where one reason is given for a run of lines."""
+    """The lines with a directive that names no rule, or gives no reason.
+
+    The reason stands beside it, or in a comment above, or in the line above if it holds for a run of lines.
+    """
     lines = source.splitlines()
     explained_lines: set[int] = set()
     found = []
@@ -53,8 +55,7 @@ def unexplained(source: str) -> list[int]:
         explained = EXPLAINED.search(token.string)
         above = lines[number - 2].strip() if number > 1 else ""
         reason = explained and (
-            len(re.sub(DIRECTIVE.pattern + r"(?:\[[^\]]*\])?", "", explained["reason"], flags=re.I).split())
-            >= 2
+            len(re.sub(DIRECTIVE.pattern + r"(?:\[[^\]]*\])?", "", explained["reason"], flags=re.I).split()) >= 2
             or (above.startswith("#") and not DIRECTIVE.search(above))
             or number - 1 in explained_lines
         )

@@ -49,9 +49,13 @@ PURE = {
 # Of these, the names that are given and no others. A lock guards state that several calls share;
 # import_module looks for the optional packages below.
 PURE_IN_PART = {"importlib": {"import_module"}, "threading": {"Lock"}}
-# Where content comes from: files that the caller names, which are opened when the content is sent, and the random
-# boundary of a multipart, which nobody who fills in a form may foresee.
-AT_THE_EDGE = {"trivet.core.http.multipart": {"os"}, "trivet.core.http.sources": {"os"}}
+# Where content comes from: files that the caller names, which are opened when the content is sent, the types
+# that their names tell, and the boundary of a multipart, which nobody who fills in a form may foresee.
+AT_THE_EDGE = {
+    "trivet.core.http.kinds": {"os"},
+    "trivet.core.http.multipart": {"mimetypes", "os"},
+    "trivet.core.http.sources": {"os", "stat"},
+}
 # Packages that a user may have: imported inside the function that needs them, never when the core is loaded.
 OPTIONAL = {
     "brotli",
@@ -76,9 +80,7 @@ def loaded_by(statement: str, names: Iterable[str]) -> set[str]:
     package: to import one is a fault, and fails here.
     """
     program = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); {statement}; print(*sys.modules)"
-    answer = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     return set(answer.stdout.split()) & set(names)
 
@@ -111,6 +113,4 @@ def test_the_core_names_only_what_is_pure(module: Module) -> None:
             or (each.names and set(each.names) <= PURE_IN_PART.get(each.target, set()))
             or (each.target.split(".")[0] in OPTIONAL and (each.deferred or each.typing_only))
         )
-        assert allowed, (
-            f"{module.where}:{each.line}: the core may not import {each.target} {each.names or ''}"
-        )
+        assert allowed, f"{module.where}:{each.line}: the core may not import {each.target} {each.names or ''}"

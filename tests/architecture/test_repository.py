@@ -15,9 +15,7 @@ def commands() -> list[str]:
 
 
 def test_the_top_level_holds_nothing_else() -> None:
-    ignored = [
-        line.rstrip("/") for line in ROOT.joinpath(".gitignore").read_text().splitlines() if line[:1] != "#"
-    ]
+    ignored = [line.rstrip("/") for line in ROOT.joinpath(".gitignore").read_text().splitlines() if line[:1] != "#"]
     found = {
         each.name
         for each in ROOT.iterdir()

@@ -29,9 +29,7 @@ def test_modules_are_short(module: Module) -> None:
 
 @pytest.mark.parametrize("module", modules().values(), ids=lambda module: module.name)
 def test_functions_are_short(module: Module) -> None:
-    functions = [
-        node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
+    functions = [node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     long = {f"{each.name} (line {each.lineno})": length(each) for each in functions}
     assert {name: lines for name, lines in long.items() if lines > FUNCTION_LINES} == {}
 

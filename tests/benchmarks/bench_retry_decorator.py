@@ -50,16 +50,14 @@ class Subject:
         from stamina.instrumentation import set_on_retry_hooks
 
         set_on_retry_hooks(())
-        return stamina.retry(on=OSError, attempts=4, timeout=None, wait_initial=0, wait_max=0, wait_jitter=0)(
-            function
-        )
+        return stamina.retry(on=OSError, attempts=4, timeout=None, wait_initial=0, wait_max=0, wait_jitter=0)(function)
 
     def backoff(self, function: Any) -> Any:
         import backoff
 
-        return backoff.on_exception(
-            backoff.constant, OSError, max_tries=4, interval=0, jitter=None, logger=None
-        )(function)
+        return backoff.on_exception(backoff.constant, OSError, max_tries=4, interval=0, jitter=None, logger=None)(
+            function
+        )
 
 
 def functions(decorate: Callable[[Any], Any], *, bare: bool) -> dict[str, Callable[[int], Any]]:
@@ -135,13 +133,10 @@ def measure(name: str) -> dict[str, float]:
 def compare(rounds: int = ROUNDS) -> dict[str, dict[str, list[float]]]:
     """Nanoseconds that each subject adds to the bare call, by scenario, one figure a round."""
     names = [name for name in SUBJECTS if name in ("bare", "trivet") or find_spec(name)]
-    added: dict[str, dict[str, list[float]]] = {
-        scenario: {name: [] for name in names[1:]} for scenario in SCENARIOS
-    }
+    added: dict[str, dict[str, list[float]]] = {scenario: {name: [] for name in names[1:]} for scenario in SCENARIOS}
     for _ in range(rounds):
         results = {
-            name: json.loads(subprocess.check_output([sys.executable, __file__, "--measure", name]))
-            for name in names
+            name: json.loads(subprocess.check_output([sys.executable, __file__, "--measure", name])) for name in names
         }
         for scenario in SCENARIOS:
             for name in names[1:]:
@@ -160,8 +155,7 @@ def report(added: dict[str, dict[str, list[float]]]) -> str:
     lines = [f"{'ns above the bare call':<24}" + "".join(f"{name:>20}" for name in names)]
     for scenario, figures in added.items():
         cells = [f"{median(figures['trivet']):,.0f}"] + [
-            f"{median(figures[name]):,.0f} ({ratio(figures['trivet'], figures[name]):.3f})"
-            for name in names[1:]
+            f"{median(figures[name]):,.0f} ({ratio(figures['trivet'], figures[name]):.3f})" for name in names[1:]
         ]
         lines.append(f"{scenario:<24}" + "".join(f"{cell:>20}" for cell in cells))
     lines.append("In brackets: trivet's as a share of it.")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
+import trivet
 from conftest import MakeHostile
 from runtimes import Runtime
 from servers.hostile import read_head, read_request, repeat, send
 from servers.httpbin import Httpbin
 from servers.nginx import HELLO, Nginx
-
-import trivet
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue"
 
@@ -125,7 +125,9 @@ def test_another_origin_must_be_meant_and_gets_no_credentials(runtime: Runtime, 
         assert secret in home.requests[0]
 
 
-@pytest.mark.parametrize("target", ["//{away}/x", "/..//{away}", "/a/../../x", "/%2e%2e/x", "/a/..%2fx", "http:\\\\{away}"])
+@pytest.mark.parametrize(
+    "target", ["//{away}/x", "/..//{away}", "/a/../../x", "/%2e%2e/x", "/a/..%2fx", "http:\\\\{away}"]
+)
 def test_a_target_cannot_leave_the_base(runtime: Runtime, hostile: MakeHostile, target: str) -> None:
     away = hostile([repeat(read_head, send(OK))])
     home = hostile([repeat(read_head, send(OK))])
@@ -152,9 +154,7 @@ def test_redirects_are_followed(runtime: Runtime, nginx: Nginx, status: int) -> 
     runtime.run(scenario)
 
 
-@pytest.mark.parametrize(
-    ("status", "method"), [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")]
-)
+@pytest.mark.parametrize(("status", "method"), [(301, "GET"), (302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")])
 def test_what_becomes_of_a_post(runtime: Runtime, hostile: MakeHostile, status: int, method: str) -> None:
     server = hostile([read_request, send(redirect("/next", status)), read_request, send(OK), read_head])
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+
+import trivet
 from conftest import MakeHostile
 from runtimes import Runtime
 from servers.hostile import close, drip, hang, read_head, read_request, repeat, reset, send
 from servers.httpbin import Httpbin
 from servers.unreachable import Refusing
-
-import trivet
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\ntrue"
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy"
@@ -117,9 +117,7 @@ def test_a_refused_connection_was_not_sent(runtime: Runtime, refusing: Refusing)
     runtime.run(scenario)
 
 
-def test_a_kept_connection_that_was_closed_is_replaced_without_a_retry(
-    runtime: Runtime, hostile: MakeHostile
-) -> None:
+def test_a_kept_connection_that_was_closed_is_replaced_without_a_retry(runtime: Runtime, hostile: MakeHostile) -> None:
     # The second request arrives before the close does: the race that no check beforehand can win.
     server = hostile([read_head, send(OK), read_head, close], [read_head, send(OK), read_head])
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import trio
+
+import trivet
 from conftest import MakeHostile
 from runtimes import Runtime
 from servers.hostile import read_head, repeat, send
 from servers.nginx import RECORDS, Nginx
-
-import trivet
 from trivet.testing import ScriptedTransport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\ntrue"

@@ -71,12 +71,13 @@ def test_without_a_base_url_targets_are_absolute() -> None:
 @pytest.mark.parametrize("idempotency_keys", [True, False])
 def test_idempotency_keys_for_every_post(idempotency_keys: bool) -> None:
     transport = ScriptedTransport(OK, forever=True)
-    with trivet.Client(
-        "https://api.example.com", transport=transport, idempotency_keys=idempotency_keys
-    ) as client:
+    with trivet.Client("https://api.example.com", transport=transport, idempotency_keys=idempotency_keys) as client:
         client.post("/x")
         client.put("/x")
-    assert ["Idempotency-Key" in request.headers for request in transport.requests] == [idempotency_keys, False]
+    assert ["Idempotency-Key" in request.headers for request in transport.requests] == [
+        idempotency_keys,
+        False,
+    ]
 
 
 def test_with_options_changes_only_what_it_names() -> None:

@@ -6,13 +6,13 @@ import gzip
 from typing import Any
 
 import pytest
+
+import trivet
 from conftest import MakeHostile
 from runtimes import Runtime
 from servers.hostile import drip, read_head, send
 from servers.httpbin import Httpbin
 from servers.nginx import BYTES, RECORDS, Nginx
-
-import trivet
 
 
 def chunked(*pieces: bytes, fields: str = "") -> bytes:

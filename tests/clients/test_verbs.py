@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import pytest
+
+import trivet
 from runtimes import Runtime
 from servers.httpbin import Httpbin
 from servers.nginx import HELLO, RECORDS, Nginx
-
-import trivet
 
 
 @dataclass

@@ -331,5 +331,5 @@ def test_any_error_makes_the_round_trip(message: str, method: str, sent: bool, s
 
 
 def test_a_config_error_can_be_raised_before_anything_else_exists() -> None:
-    with pytest.raises(ConfigError, match="^the configuration is not valid$"):
+    with pytest.raises(ConfigError, match=r"^the configuration is not valid$"):
         raise ConfigError("")

@@ -32,9 +32,7 @@ def test_examples_print_what_the_page_says(httpbin: Httpbin) -> None:
     for page, block in BLOCKS:
         if ">>>" in block.text:
             name = str(page.relative_to(ROOT))
-            example = doctest.DocTestParser().get_doctest(
-                block.text, names[page], name, str(page), block.line - 1
-            )
+            example = doctest.DocTestParser().get_doctest(block.text, names[page], name, str(page), block.line - 1)
             runner.run(example, out=report.append, clear_globs=False)
             names[page] = example.globs
     assert not report, "".join(report)

@@ -82,9 +82,7 @@ def test_in_the_end_the_last_error_itself_is_raised(run: Callable[..., Any], fla
 
     assert caught.value is errors[3]
     assert function.calls == 4
-    assert caught.value.__notes__ == [
-        "retry gave up after 4 attempts and 7 s of waiting: no retries are left"
-    ]
+    assert caught.value.__notes__ == ["retry gave up after 4 attempts and 7 s of waiting: no retries are left"]
     # The errors before it are not its context: they are other failures, already dealt with.
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
@@ -150,18 +148,14 @@ def test_an_error_that_is_not_retried_may_come_later(run: Callable[..., Any], fl
     with pytest.raises(ValueError, match="wrong") as caught:
         run(flaky(OSError(), ValueError("wrong")), exceptions=OSError, jitter="none", clock=clock)
 
-    assert caught.value.__notes__ == [
-        "retry gave up after 2 attempts and 1 s of waiting: this error is not retried"
-    ]
+    assert caught.value.__notes__ == ["retry gave up after 2 attempts and 1 s of waiting: this error is not retried"]
 
 
 class Leave(BaseException):
     pass
 
 
-@pytest.mark.parametrize(
-    "kind", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError, Leave]
-)
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError, Leave])
 @pytest.mark.parametrize("before", [0, 1])
 def test_what_is_not_an_exception_passes_through(
     flaky: Any, clock: Any, kind: type[BaseException], before: int
@@ -192,9 +186,7 @@ def test_retry_after_is_a_floor(
     assert clock.waits == waits
 
 
-def test_a_retry_after_that_is_too_long_ends_it_at_once(
-    run: Callable[..., Any], flaky: Any, clock: Any
-) -> None:
+def test_a_retry_after_that_is_too_long_ends_it_at_once(run: Callable[..., Any], flaky: Any, clock: Any) -> None:
     error = RateLimitError(Response(429))
     error.retry_after = 61.0
 
@@ -202,9 +194,7 @@ def test_a_retry_after_that_is_too_long_ends_it_at_once(
         run(flaky(error), clock=clock)
 
     assert clock.waits == []
-    assert caught.value.__notes__ == [
-        "retry gave up at once: the server asks for a longer wait than max_retry_after"
-    ]
+    assert caught.value.__notes__ == ["retry gave up at once: the server asks for a longer wait than max_retry_after"]
 
 
 def test_the_longest_retry_after_is_an_option(run: Callable[..., Any], flaky: Any, clock: Any) -> None:
@@ -246,9 +236,7 @@ def test_no_retry_begins_after_the_timeout(
     assert caught.value.__notes__[0].startswith(f"retry gave up {note}")
 
 
-def test_a_retry_after_beyond_the_timeout_ends_it_at_once(
-    run: Callable[..., Any], flaky: Any, clock: Any
-) -> None:
+def test_a_retry_after_beyond_the_timeout_ends_it_at_once(run: Callable[..., Any], flaky: Any, clock: Any) -> None:
     error = RateLimitError(Response(429))
     error.retry_after = 10.0
 

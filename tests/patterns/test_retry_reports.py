@@ -14,9 +14,7 @@ from trivet.patterns.attempts import Retrying
 from trivet.patterns.retry import retry_call
 
 
-def test_on_retry_is_told_of_each_retry_before_the_wait(
-    run: Callable[..., Any], flaky: Any, clock: Any
-) -> None:
+def test_on_retry_is_told_of_each_retry_before_the_wait(run: Callable[..., Any], flaky: Any, clock: Any) -> None:
     errors = [OSError(), ValueError()]
     told: list[tuple[Retrying, int]] = []
 

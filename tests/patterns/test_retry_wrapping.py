@@ -180,14 +180,10 @@ def test_partials(flaky: Any, clock: Any) -> None:
         (lambda flaky: flaky.play, "Flaky.play"),
     ],
 )
-def test_the_name_that_is_told(
-    flaky: Any, clock: Any, wrapped: Callable[[Any], Callable[..., Any]], name: str
-) -> None:
+def test_the_name_that_is_told(flaky: Any, clock: Any, wrapped: Callable[[Any], Callable[..., Any]], name: str) -> None:
     told: list[str] = []
 
-    retry_call(
-        wrapped(flaky(OSError(), "up")), clock=clock, on_retry=lambda retrying: told.append(retrying.function)
-    )
+    retry_call(wrapped(flaky(OSError(), "up")), clock=clock, on_retry=lambda retrying: told.append(retrying.function))
 
     assert told == [name]
 
@@ -217,17 +213,14 @@ def test_a_plain_function_that_returns_a_coroutine_is_awaited_with_retries(flaky
     fetch = function.coroutine()
     told: list[str] = []
 
-    decorated: Any = retry(
-        clock=clock, jitter="none", on_retry=lambda retrying: told.append(retrying.function)
-    )(lambda number: fetch(number))
+    decorated: Any = retry(clock=clock, jitter="none", on_retry=lambda retrying: told.append(retrying.function))(
+        lambda number: fetch(number)
+    )
 
     assert asyncio.run(decorated(7)) == "up"
     assert function.calls == 3
     assert clock.waits == [1.0, 2.0]
-    assert (
-        told
-        == ["test_a_plain_function_that_returns_a_coroutine_is_awaited_with_retries.<locals>.<lambda>"] * 2
-    )
+    assert told == ["test_a_plain_function_that_returns_a_coroutine_is_awaited_with_retries.<locals>.<lambda>"] * 2
 
 
 def test_it_may_fail_before_it_returns_a_coroutine(flaky: Any, clock: Any) -> None:

@@ -22,9 +22,7 @@ class ServerProcess:
     again with other ports.
     """
 
-    def __init__(
-        self, command: Callable[[list[int]], Sequence[str | Path]], *, ports: int, log: Path
-    ) -> None:
+    def __init__(self, command: Callable[[list[int]], Sequence[str | Path]], *, ports: int, log: Path) -> None:
         self._log = log
         for _ in range(STARTS):
             self.ports = _free_ports(ports)

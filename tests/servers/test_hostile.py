@@ -112,9 +112,7 @@ def test_wait_for_lasts_until_the_event(hostile) -> None:
         assert read_all(connection) == b"now"
 
 
-@pytest.mark.parametrize(
-    "step", [hang, wait_for(threading.Event()), read_to_end, drip(b"x" * 10, interval=60.0)]
-)
+@pytest.mark.parametrize("step", [hang, wait_for(threading.Event()), read_to_end, drip(b"x" * 10, interval=60.0)])
 def test_stop_ends_every_wait(step) -> None:
     reached = threading.Event()
     server = Hostile([signal(reached), step])

@@ -17,9 +17,7 @@ from servers.tls import Authority
 from servers.unreachable import Deaf, Refusing
 
 
-def fetch(
-    url: str, target: str, *, method: str = "GET", body: bytes | None = None, **fields: str
-) -> HTTPResponse:
+def fetch(url: str, target: str, *, method: str = "GET", body: bytes | None = None, **fields: str) -> HTTPResponse:
     """One request on a connection of its own; the content is read through `read` of the response."""
     connection = HTTPConnection(urlsplit(url).netloc, timeout=10.0)
     headers = {name.replace("_", "-"): value for name, value in fields.items()}

@@ -10,8 +10,8 @@ from math import inf
 from typing import Any
 
 import trio
-from runtimes import Runtime
 
+from runtimes import Runtime
 from trivet.core.exchange.actions import ReadBody, SendRequest
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
@@ -28,9 +28,7 @@ class Caller:
         self.transport = transport
         self.monotonic = _clock(runtime.name)
 
-    async def send(
-        self, request: Request | str, *, within: float = PATIENCE, connect: float | None = None
-    ) -> Response:
+    async def send(self, request: Request | str, *, within: float = PATIENCE, connect: float | None = None) -> Response:
         """Send a request, or GET a URL; the response has its body open."""
         if isinstance(request, str):
             request = Request("GET", request)

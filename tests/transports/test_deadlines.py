@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
 from math import inf
 
 import pytest
+
 from conftest import MakeHostile
 from runtimes import Runtime
 from servers.hostile import (
@@ -25,7 +25,6 @@ from servers.hostile import (
 from servers.tls import Authority
 from servers.unreachable import Deaf
 from transports.calling import calling
-
 from trivet.core.errors import AttemptTimeout, ConnectTimeout
 from trivet.core.http.request import Request
 from trivet.core.http.stream import Stream
@@ -67,6 +66,7 @@ def test_the_head(runtime: Runtime, hostile: MakeHostile, script: Script, messag
                 await caller.send(server.url, within=SHORT)
             assert caught.value.sent is True
             assert not isinstance(caught.value, ConnectTimeout)
+            server.release()
             server.wait_until(lambda: not server.open)
 
     runtime.run(scenario)
@@ -82,6 +82,7 @@ def test_the_content(runtime: Runtime, hostile: MakeHostile, step: Step) -> None
             with pytest.raises(AttemptTimeout, match="the content of the response did not arrive") as caught:
                 await caller.read_all(response, within=SHORT)
             assert caught.value.sent is True
+            server.release()
             server.wait_until(lambda: not server.open)
 
     runtime.run(scenario)
@@ -177,7 +178,6 @@ def test_the_tls_handshake(
 
 
 def test_the_connect_timeout_ends_with_connecting(runtime: Runtime, hostile: MakeHostile) -> None:
-    answer = threading.Event()
     server = hostile([read_request, drip(OK)])
 
     async def scenario() -> None:
@@ -186,7 +186,6 @@ def test_the_connect_timeout_ends_with_connecting(runtime: Runtime, hostile: Mak
             assert await caller.fetch(server.url, connect=SHORT) == b"hello"
 
     runtime.run(scenario)
-    assert not answer.is_set()
 
 
 def test_waiting_for_a_connection(runtime: Runtime, hostile: MakeHostile) -> None:

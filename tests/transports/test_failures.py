@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+
 from conftest import MakeHostile
 from runtimes import Runtime
 from servers.hostile import (
@@ -23,7 +24,6 @@ from servers.hostile import (
 )
 from servers.unreachable import Refusing
 from transports.calling import calling
-
 from trivet.core.errors import (
     ConnectError,
     InvalidRequest,
@@ -89,7 +89,11 @@ def test_a_name_that_does_not_resolve(runtime: Runtime, monkeypatch: pytest.Monk
             id="garbage",
         ),
         pytest.param(
-            [read_head, send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"), read_to_end],
+            [
+                read_head,
+                send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"),
+                read_to_end,
+            ],
             RemoteProtocolError,
             "broke the rules of HTTP",
             id="conflicting-lengths",
@@ -185,9 +189,7 @@ def test_a_broken_body(
 
 def test_a_reset_in_the_content(runtime: Runtime, hostile: MakeHostile) -> None:
     arrived = threading.Event()
-    server = hostile(
-        [read_head, send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"), wait_for(arrived), reset]
-    )
+    server = hostile([read_head, send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"), wait_for(arrived), reset])
 
     async def scenario() -> None:
         async with calling(runtime) as caller:

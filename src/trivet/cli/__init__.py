@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 
 def main() -> None:
     """Run the command line."""
-    try:
-        import click  # noqa: F401  # only to tell its absence from a mistake of our own
-        import rich  # noqa: F401
-    except ImportError:
+    if not (find_spec("click") and find_spec("rich")):
         sys.exit("The command line of Trivet needs click and rich: pip install 'trivet[cli]'")
     from trivet.cli.commands import trivet
 

@@ -146,7 +146,9 @@ def _print_content(console: Console, response: Response) -> None:
         sys.stdout.buffer.flush()
         return
     try:
-        console.print(Syntax(json.dumps(response.json(), indent=2, ensure_ascii=False), "json", background_color="default"))
+        console.print(
+            Syntax(json.dumps(response.json(), indent=2, ensure_ascii=False), "json", background_color="default")
+        )
     except DecodingError:
         if b"\0" in content:
             console.print(f"<{len(content)} bytes of {content_type(response.headers) or 'unknown type'}>", markup=False)

@@ -8,7 +8,7 @@ import struct
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, Self, cast
 
 
 class MisbehavingAPI(ThreadingHTTPServer):
@@ -48,10 +48,13 @@ class MisbehavingAPI(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # a response leaves in one piece
-    server: MisbehavingAPI
+
+    @property
+    def _api(self) -> MisbehavingAPI:
+        return cast("MisbehavingAPI", self.server)
 
     def do_GET(self) -> None:
-        visit = self.server.visit(self.path)
+        visit = self._api.visit(self.path)
         act = getattr(self, "_" + self.path.rsplit("/", 1)[-1].replace("-", "_"), None)
         if act is None:
             self._answer(404, {"error": {"message": "there is nothing here", "code": "not_found"}})
@@ -75,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _slow(self, visit: int) -> None:
         if visit == 1:
-            self.server.stopping.wait(5)
+            self._api.stopping.wait(5)
             self.close_connection = True
         else:
             self._answer(200, {"awake": True})

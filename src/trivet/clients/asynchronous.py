@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar, Unpack, overload
 
@@ -85,41 +85,76 @@ class AsyncClient(ClientBase[AsyncSession]):
     @overload
     async def post(self, target: str, /, json: object = ..., *, into: type[T], **options: Unpack[BodyOptions]) -> T: ...
     @overload
-    async def post(self, target: str, /, json: object = ..., *, into: Any = None, **options: Unpack[BodyOptions]) -> Any: ...
+    async def post(
+        self, target: str, /, json: object = ..., *, into: Any = None, **options: Unpack[BodyOptions]
+    ) -> Any: ...
     @takes(BodyOptions)
-    async def post(self, target: str, /, json: object = UNSET, *, into: Any = None, **options: Unpack[BodyOptions]) -> Any:
+    async def post(
+        self, target: str, /, json: object = UNSET, *, into: Any = None, **options: Unpack[BodyOptions]
+    ) -> Any:
         """POST content to the target (RFC 9110 §9.3.3): ``json``, or one of the options of `BodyOptions`."""
         return await self._decoded("POST", target, json, into, options)
 
     @overload
     async def put(self, target: str, /, json: object = ..., *, into: type[T], **options: Unpack[BodyOptions]) -> T: ...
     @overload
-    async def put(self, target: str, /, json: object = ..., *, into: Any = None, **options: Unpack[BodyOptions]) -> Any: ...
+    async def put(
+        self, target: str, /, json: object = ..., *, into: Any = None, **options: Unpack[BodyOptions]
+    ) -> Any: ...
     @takes(BodyOptions)
-    async def put(self, target: str, /, json: object = UNSET, *, into: Any = None, **options: Unpack[BodyOptions]) -> Any:
+    async def put(
+        self, target: str, /, json: object = UNSET, *, into: Any = None, **options: Unpack[BodyOptions]
+    ) -> Any:
         """PUT content in the place of the target (RFC 9110 §9.3.4)."""
         return await self._decoded("PUT", target, json, into, options)
 
     @overload
-    async def patch(self, target: str, /, json: object = ..., *, into: type[T], **options: Unpack[BodyOptions]) -> T: ...
+    async def patch(
+        self, target: str, /, json: object = ..., *, into: type[T], **options: Unpack[BodyOptions]
+    ) -> T: ...
     @overload
-    async def patch(self, target: str, /, json: object = ..., *, into: Any = None, **options: Unpack[BodyOptions]) -> Any: ...
+    async def patch(
+        self, target: str, /, json: object = ..., *, into: Any = None, **options: Unpack[BodyOptions]
+    ) -> Any: ...
     @takes(BodyOptions)
-    async def patch(self, target: str, /, json: object = UNSET, *, into: Any = None, **options: Unpack[BodyOptions]) -> Any:
+    async def patch(
+        self, target: str, /, json: object = UNSET, *, into: Any = None, **options: Unpack[BodyOptions]
+    ) -> Any:
         """PATCH the target (RFC 5789)."""
         return await self._decoded("PATCH", target, json, into, options)
 
     @overload
     async def request(
-        self, method: str, target: str, /, json: object = ..., *, into: type[T], **options: Unpack[BodyOptions]
+        self,
+        method: str,
+        target: str,
+        /,
+        json: object = ...,
+        *,
+        into: type[T],
+        **options: Unpack[BodyOptions],
     ) -> T: ...
     @overload
     async def request(
-        self, method: str, target: str, /, json: object = ..., *, into: Any = None, **options: Unpack[BodyOptions]
+        self,
+        method: str,
+        target: str,
+        /,
+        json: object = ...,
+        *,
+        into: Any = None,
+        **options: Unpack[BodyOptions],
     ) -> Any: ...
     @takes(BodyOptions)
     async def request(
-        self, method: str, target: str, /, json: object = UNSET, *, into: Any = None, **options: Unpack[BodyOptions]
+        self,
+        method: str,
+        target: str,
+        /,
+        json: object = UNSET,
+        *,
+        into: Any = None,
+        **options: Unpack[BodyOptions],
     ) -> Any:
         """Call the target with any method."""
         return await self._decoded(method, target, json, into, options)
@@ -127,13 +162,13 @@ class AsyncClient(ClientBase[AsyncSession]):
     @property
     def raw(self) -> RawAsyncClient:
         """The same verbs, returning the whole `Response`."""
-        return RawAsyncClient(self)
+        return RawAsyncClient(self._call)
 
     @asynccontextmanager
     @takes(BodyOptions)
     async def stream(
         self, method: str, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]
-    ) -> AsyncIterator[AsyncOpenResponse]:
+    ) -> AsyncGenerator[AsyncOpenResponse, None]:
         """Call the target and hand out the response while its content is still to be read.
 
         Leaving the block early is always clean. The total of the timeout goes on counting inside the block.
@@ -145,10 +180,8 @@ class AsyncClient(ClientBase[AsyncSession]):
             yield opened
 
     @takes(BodyOptions)
-    def flow(
-        self, method: str, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]
-    ) -> Flow[Response]:
-        """One call as a flow, to build flows of one's own from: ``response = yield from client.flow("GET", "/users")``."""
+    def flow(self, method: str, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]) -> Flow[Response]:
+        """One call as a flow, to build others from: ``response = yield from client.flow("GET", "/users")``."""
         return self._flow(method, target, json, options)
 
     async def send(self, flow: Flow[T]) -> T:
@@ -179,47 +212,49 @@ class AsyncClient(ClientBase[AsyncSession]):
 class RawAsyncClient:
     """The verbs of an `AsyncClient`, returning the whole `Response`. They raise just the same."""
 
-    __slots__ = ("_client",)
+    __slots__ = ("_call",)
 
-    def __init__(self, client: AsyncClient) -> None:
-        self._client = client
+    def __init__(self, call: Callable[[str, str, object, Mapping[str, Any]], Awaitable[Response]]) -> None:
+        self._call = call
 
     @takes(CallOptions)
     async def get(self, target: str, /, **options: Unpack[CallOptions]) -> Response:
         """GET the target."""
-        return await self._client._call("GET", target, UNSET, options)
+        return await self._call("GET", target, UNSET, options)
 
     @takes(CallOptions)
     async def head(self, target: str, /, **options: Unpack[CallOptions]) -> Response:
         """HEAD: the fields that a GET would bring."""
-        return await self._client._call("HEAD", target, UNSET, options)
+        return await self._call("HEAD", target, UNSET, options)
 
     @takes(CallOptions)
     async def options(self, target: str, /, **options: Unpack[CallOptions]) -> Response:
         """OPTIONS: what can be done with the target."""
-        return await self._client._call("OPTIONS", target, UNSET, options)
+        return await self._call("OPTIONS", target, UNSET, options)
 
     @takes(CallOptions)
     async def delete(self, target: str, /, **options: Unpack[CallOptions]) -> Response:
         """DELETE the target."""
-        return await self._client._call("DELETE", target, UNSET, options)
+        return await self._call("DELETE", target, UNSET, options)
 
     @takes(BodyOptions)
     async def post(self, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]) -> Response:
         """POST content to the target."""
-        return await self._client._call("POST", target, json, options)
+        return await self._call("POST", target, json, options)
 
     @takes(BodyOptions)
     async def put(self, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]) -> Response:
         """PUT content in the place of the target."""
-        return await self._client._call("PUT", target, json, options)
+        return await self._call("PUT", target, json, options)
 
     @takes(BodyOptions)
     async def patch(self, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]) -> Response:
         """PATCH the target."""
-        return await self._client._call("PATCH", target, json, options)
+        return await self._call("PATCH", target, json, options)
 
     @takes(BodyOptions)
-    async def request(self, method: str, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]) -> Response:
+    async def request(
+        self, method: str, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]
+    ) -> Response:
         """Call the target with any method."""
-        return await self._client._call(method, target, json, options)
+        return await self._call(method, target, json, options)

@@ -111,7 +111,7 @@ _OPTIONAL = frozenset({"api_key", "cache_ttl"})
 
 def _problems(values: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with each of the settings given; the values, which may be secrets, are not in the text."""
-    checks = {
+    checks: Mapping[str, Callable[[Any], str | None]] = {
         "base_url": _base_url,
         "api_key": _key,
         "timeout": partial(_seconds, minimum=0.001),

@@ -48,6 +48,7 @@ class Settings:
             options = {**_from_config(base_url), **options}
             base_url = base_url.base_url
         self.base_url = _base_url(base_url)
+        self._own_headers = _headers(options.get("headers", ()))
         self.limits: Limits = options.get("limits", DEFAULT_LIMITS)
         self.timeout = Timeout.of(options.get("timeout", Timeout()))
         self.retry = self._retry(options.get("retry", Retry()))
@@ -58,8 +59,9 @@ class Settings:
         self.params = options.get("params")
         self.log: logging.Logger | Literal[False] | None = options.get("log")
         self.debug: bool = options.get("debug", False)
+        if self.auth is not None and self.auth.header is not None and self.auth.header in self._own_headers:
+            raise ConfigError(f"headers= and auth= both set {self.auth.header}: keep one of them")
         self._headers: Headers | None = None
-        self._own_headers = _headers(options.get("headers", ()))
         self._rng: Rng | None = options.get("rng")
         if options.get("cache") not in (None, False):
             raise ConfigError("cache= takes only False or None: this version of Trivet does not cache")

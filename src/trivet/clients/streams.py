@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trivet.drivers.sync import SyncDriver
 
 
-T = TypeVar("T", bytes, str)
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 

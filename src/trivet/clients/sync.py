@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar, Unpack, overload
 
@@ -112,15 +112,36 @@ class Client(ClientBase[SyncSession]):
 
     @overload
     def request(
-        self, method: str, target: str, /, json: object = ..., *, into: type[T], **options: Unpack[BodyOptions]
+        self,
+        method: str,
+        target: str,
+        /,
+        json: object = ...,
+        *,
+        into: type[T],
+        **options: Unpack[BodyOptions],
     ) -> T: ...
     @overload
     def request(
-        self, method: str, target: str, /, json: object = ..., *, into: Any = None, **options: Unpack[BodyOptions]
+        self,
+        method: str,
+        target: str,
+        /,
+        json: object = ...,
+        *,
+        into: Any = None,
+        **options: Unpack[BodyOptions],
     ) -> Any: ...
     @takes(BodyOptions)
     def request(
-        self, method: str, target: str, /, json: object = UNSET, *, into: Any = None, **options: Unpack[BodyOptions]
+        self,
+        method: str,
+        target: str,
+        /,
+        json: object = UNSET,
+        *,
+        into: Any = None,
+        **options: Unpack[BodyOptions],
     ) -> Any:
         """Call the target with any method."""
         return self._decoded(method, target, json, into, options)
@@ -128,13 +149,13 @@ class Client(ClientBase[SyncSession]):
     @property
     def raw(self) -> RawClient:
         """The same verbs, returning the whole `Response`."""
-        return RawClient(self)
+        return RawClient(self._call)
 
     @contextmanager
     @takes(BodyOptions)
     def stream(
         self, method: str, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]
-    ) -> Iterator[OpenResponse]:
+    ) -> Generator[OpenResponse, None, None]:
         """Call the target and hand out the response while its content is still to be read.
 
         Leaving the block early is always clean. The total of the timeout goes on counting inside the block.
@@ -145,10 +166,8 @@ class Client(ClientBase[SyncSession]):
             yield response
 
     @takes(BodyOptions)
-    def flow(
-        self, method: str, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]
-    ) -> Flow[Response]:
-        """One call as a flow, to build flows of one's own from: ``response = yield from client.flow("GET", "/users")``."""
+    def flow(self, method: str, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]) -> Flow[Response]:
+        """One call as a flow, to build others from: ``response = yield from client.flow("GET", "/users")``."""
         return self._flow(method, target, json, options)
 
     def send(self, flow: Flow[T]) -> T:
@@ -179,47 +198,47 @@ class Client(ClientBase[SyncSession]):
 class RawClient:
     """The verbs of a `Client`, returning the whole `Response`. They raise just the same."""
 
-    __slots__ = ("_client",)
+    __slots__ = ("_call",)
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, call: Callable[[str, str, object, Mapping[str, Any]], Response]) -> None:
+        self._call = call
 
     @takes(CallOptions)
     def get(self, target: str, /, **options: Unpack[CallOptions]) -> Response:
         """GET the target."""
-        return self._client._call("GET", target, UNSET, options)
+        return self._call("GET", target, UNSET, options)
 
     @takes(CallOptions)
     def head(self, target: str, /, **options: Unpack[CallOptions]) -> Response:
         """HEAD: the fields that a GET would bring."""
-        return self._client._call("HEAD", target, UNSET, options)
+        return self._call("HEAD", target, UNSET, options)
 
     @takes(CallOptions)
     def options(self, target: str, /, **options: Unpack[CallOptions]) -> Response:
         """OPTIONS: what can be done with the target."""
-        return self._client._call("OPTIONS", target, UNSET, options)
+        return self._call("OPTIONS", target, UNSET, options)
 
     @takes(CallOptions)
     def delete(self, target: str, /, **options: Unpack[CallOptions]) -> Response:
         """DELETE the target."""
-        return self._client._call("DELETE", target, UNSET, options)
+        return self._call("DELETE", target, UNSET, options)
 
     @takes(BodyOptions)
     def post(self, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]) -> Response:
         """POST content to the target."""
-        return self._client._call("POST", target, json, options)
+        return self._call("POST", target, json, options)
 
     @takes(BodyOptions)
     def put(self, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]) -> Response:
         """PUT content in the place of the target."""
-        return self._client._call("PUT", target, json, options)
+        return self._call("PUT", target, json, options)
 
     @takes(BodyOptions)
     def patch(self, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]) -> Response:
         """PATCH the target."""
-        return self._client._call("PATCH", target, json, options)
+        return self._call("PATCH", target, json, options)
 
     @takes(BodyOptions)
     def request(self, method: str, target: str, /, json: object = UNSET, **options: Unpack[BodyOptions]) -> Response:
         """Call the target with any method."""
-        return self._client._call(method, target, json, options)
+        return self._call(method, target, json, options)

@@ -18,20 +18,18 @@ The driver performs each action and hands its reply to `Exchange.receive`, or th
 
 from __future__ import annotations
 
-
 from trivet.core.classify import classify
 from trivet.core.errors import LocalProtocolError
 from trivet.core.exchange.actions import (
     Action,
     CloseBody,
-    CurrentCall,
     Invoke,
     Park,
     ReadBody,
     SendRequest,
     SleepUntil,
 )
-from trivet.core.exchange.call import Call, Observer, Rng
+from trivet.core.exchange.call import Call, CurrentCall, Observer, Rng
 from trivet.core.exchange.exchange import Done, Exchange
 from trivet.core.exchange.flow import Flow, sleep
 from trivet.core.exchange.instant import Instant

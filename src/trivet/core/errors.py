@@ -211,9 +211,7 @@ class AttemptTimeout(TrivetError, TimeoutError):
     sent: bool = True
     _default_message = "the attempt timed out"
 
-    def __init__(
-        self, message: str, *, sent: bool, method: str | None = None, url: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, sent: bool, method: str | None = None, url: str | None = None) -> None:
         TrivetError.__init__(self, message, method=method, url=url)
         self.sent = sent
 
@@ -233,9 +231,7 @@ class DeadlineExceeded(TrivetError, TimeoutError):
     sent: bool = False
     _default_message = "the deadline of the call has passed"
 
-    def __init__(
-        self, message: str, *, sent: bool = False, method: str | None = None, url: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, sent: bool = False, method: str | None = None, url: str | None = None) -> None:
         super().__init__(message, method=method, url=url)
         self.sent = sent
 
@@ -276,9 +272,7 @@ class RateLimited(TrivetError):
     retry_after: float = 0.0
     _default_message = "the rate limit of this client is spent"
 
-    def __init__(
-        self, message: str, *, retry_after: float, method: str | None = None, url: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, retry_after: float, method: str | None = None, url: str | None = None) -> None:
         super().__init__(message, method=method, url=url)
         self.retry_after = retry_after
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from math import inf
 from typing import Any, TypeVar
 
@@ -82,9 +82,11 @@ class SyncDriver:
     def _invoke(self, action: Invoke[Any]) -> Any:
         result = action.function()
         if hasattr(result, "__await__"):
-            if hasattr(result, "close"):
-                result.close()
-            raise ConfigError("an asynchronous function was given to a sync client; use AsyncClient, or a plain function")
+            if isinstance(result, Coroutine):
+                result.close()  # else Python warns that it was never awaited
+            raise ConfigError(
+                "an asynchronous function was given to a sync client; use AsyncClient, or a plain function"
+            )
         return result
 
     def _release(self, action: CloseBody) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from weakref import WeakKeyDictionary
 
 import trio
 
@@ -16,17 +17,32 @@ from trivet.transports.protocol import AsyncTransport
 
 
 class TrioClock:
-    """Trio's own clock, so that ``trio.testing.MockClock`` is obeyed."""
+    """Trio's own clock, so that ``trio.testing.MockClock`` is obeyed, set to the time of `time.monotonic`.
 
-    __slots__ = ()
+    Trio's clocks begin at a random time. What clients in different runtimes share, such as the expiry of a
+    token, is only comparable on a common scale.
+    """
+
+    __slots__ = ("_offsets",)
+
+    def __init__(self) -> None:
+        self._offsets: WeakKeyDictionary[trio.abc.Clock, float] = WeakKeyDictionary()
 
     def monotonic(self) -> float:
-        """Trio's time."""
-        return trio.current_time()
+        """The time of trio's clock, on the scale of `time.monotonic`."""
+        return trio.current_time() + self.offset()
 
     def now(self) -> Instant:
         """Both readings."""
-        return Instant(trio.current_time(), time.time())
+        return Instant(self.monotonic(), time.time())
+
+    def offset(self) -> float:
+        """What this clock shows more than the clock of the run."""
+        clock = trio.lowlevel.current_clock()
+        offset = self._offsets.get(clock)
+        if offset is None:
+            offset = self._offsets[clock] = time.monotonic() - trio.current_time()
+        return offset
 
     async def asleep(self, seconds: float) -> None:
         """Suspend the task."""
@@ -53,6 +69,7 @@ class TrioDriver(AsyncDriver):
                 token.run_sync_soon(event.set)
 
         action.slot.on_wake(wake)
-        with trio.move_on_at(action.until):
+        left = action.until - self.clock.monotonic()
+        with trio.move_on_after(max(0.0, left)):
             await event.wait()
         return event.is_set()

@@ -82,11 +82,7 @@ def _shown(content: bytes, headers: Headers, secrets: Iterable[str]) -> str:
     media_type = media_type_of(headers)
     text = _readable(content, headers, media_type)
     if text is None:
-        return (
-            f"<{len(content)} bytes of {media_type.essence}>"
-            if media_type.essence
-            else f"<{len(content)} bytes>"
-        )
+        return f"<{len(content)} bytes of {media_type.essence}>" if media_type.essence else f"<{len(content)} bytes>"
     shown = printable(mask_secrets(beginning(text, MAX_SHOWN), secrets))
     return shown if len(text) <= MAX_SHOWN else f"{shown}… ({len(content)} bytes in all)"
 

@@ -97,9 +97,7 @@ class Attempts:
 
     __slots__ = ("_clock", "_deadline", "_failed", "_function", "_options", "_previous", "_waited")
 
-    def __init__(
-        self, function: Callable[..., Any], options: RetryOptions, clock: Clock, started: float
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], options: RetryOptions, clock: Clock, started: float) -> None:
         """``started``: when the first attempt began, by the clock. It only matters under a timeout."""
         self._function = function
         self._options = options

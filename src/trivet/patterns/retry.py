@@ -82,9 +82,7 @@ def retry(
     has not run when it returns.
     """
     waits = backoff(base_delay, factor, max_delay, jitter)
-    options = RetryOptions(
-        max_retries, waits, exceptions, retry_if, timeout, max_retry_after, on_retry, rng, clock
-    )
+    options = RetryOptions(max_retries, waits, exceptions, retry_if, timeout, max_retry_after, on_retry, rng, clock)
     return partial(decorate, options) if function is None else decorate(options, function)
 
 
@@ -115,8 +113,6 @@ def retry_call(
     7
     """
     waits = backoff(base_delay, factor, max_delay, jitter)
-    options = RetryOptions(
-        max_retries, waits, exceptions, retry_if, timeout, max_retry_after, on_retry, rng, clock
-    )
+    options = RetryOptions(max_retries, waits, exceptions, retry_if, timeout, max_retry_after, on_retry, rng, clock)
     result: R = wrap(options, function)(*args)
     return result

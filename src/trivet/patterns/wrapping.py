@@ -88,9 +88,7 @@ def _retry_sync(attempts: Attempts, delay: float, clock: SyncClock, call: Callab
             delay = following
 
 
-def _wrap_async(
-    options: RetryOptions, function: Callable[..., Any], named: Callable[..., Any]
-) -> Callable[..., Any]:
+def _wrap_async(options: RetryOptions, function: Callable[..., Any], named: Callable[..., Any]) -> Callable[..., Any]:
     timed = options.timeout is not None
 
     async def retrying(*args: Any, **kwargs: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from trivet.testing.clock import VirtualClock
 from trivet.testing.playbook import Playbook
 from trivet.testing.recorder import ActionRecorder

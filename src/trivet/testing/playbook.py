@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from trivet.core.exchange.actions import Action
 from trivet.core.exchange.call import Rng
 from trivet.core.exchange.exchange import Done, Exchange
 from trivet.core.exchange.flow import Flow
+from trivet.core.exchange.instant import Instant
 from trivet.testing.clock import VirtualClock
 
 T = TypeVar("T")
@@ -58,20 +61,21 @@ class Playbook(Generic[T]):
     def reply(self, reply: object = None, *, after: float = 0.0) -> Playbook[T]:
         """The pending action was performed, after so many seconds."""
         self.clock.advance(after)
-        self._step(lambda now: self.exchange.receive(reply, now))
+        self._step(partial(self.exchange.receive, reply))
         return self
 
     def fail(self, error: Exception, *, after: float = 0.0) -> Playbook[T]:
         """The pending action failed, after so many seconds."""
         self.clock.advance(after)
-        self._step(lambda now: self.exchange.fail(error, now))
+        self._step(partial(self.exchange.fail, error))
         return self
 
-    def _step(self, step: Any) -> None:
+    def _step(self, step: Callable[[Instant], Action[Any] | Done[T]]) -> None:
+        ended = self._done is not None or self.error is not None
         try:
             reached = step(self.clock.now())
         except Exception as error:
-            if self.exchange.pending is not None:
+            if ended or self.exchange.pending is not None:
                 raise
             self.error = error
             return

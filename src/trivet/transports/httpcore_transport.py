@@ -95,16 +95,7 @@ class HTTPCoreTransport:
         limits = limits or DEFAULT_LIMITS
         self._given = pool
         if pool is not None:
-            if (
-                verify is not True
-                or cert
-                or http2
-                or proxy
-                or local_address
-                or socket_options
-                or uds
-                or trust_env
-            ):
+            if verify is not True or cert or http2 or proxy or local_address or socket_options or uds or trust_env:
                 raise ConfigError("a pool of your own brings its settings along; only limits goes with it")
             if not (hasattr(pool, "handle_request") or hasattr(pool, "handle_async_request")):
                 raise ConfigError(
@@ -128,9 +119,7 @@ class HTTPCoreTransport:
         self._async_calls = AsyncCalls(AsyncPools(options), limits)
 
     def __repr__(self) -> str:
-        return (
-            f"<{type(self).__name__}{'' if self._given is None else f' over {type(self._given).__name__}'}>"
-        )
+        return f"<{type(self).__name__}{'' if self._given is None else f' over {type(self._given).__name__}'}>"
 
     def send(self, action: SendRequest, monotonic: Monotonic) -> Response:
         """Send the request in this thread; see `Transport.send`."""

@@ -42,9 +42,7 @@ class Proxy:
         except ValueError as error:
             raise ConfigError(f"{source}: the URL of the proxy is malformed") from error
         if scheme not in _DEFAULT_PORTS:
-            raise ConfigError(
-                f"{source}: a proxy is http://, https://, socks5:// or socks5h://, not {scheme}://"
-            )
+            raise ConfigError(f"{source}: a proxy is http://, https://, socks5:// or socks5h://, not {scheme}://")
         if not host or not host.isascii() or any(c <= " " or c == "\x7f" for c in host):
             raise ConfigError(f"{source}: the URL of the proxy has no valid host name")
         credentials = None
@@ -71,9 +69,7 @@ class EnvironmentProxies:
     Under CGI, where a request's ``Proxy`` field arrives in the variable HTTP_PROXY, only the name in lower case
     is believed (the attack is known as httpoxy).
 
-    >>> proxies = EnvironmentProxies(
-    ...     {"https_proxy": "http://proxy.example:3128", "NO_PROXY": "internal.example"}
-    ... )
+    >>> proxies = EnvironmentProxies({"https_proxy": "http://proxy.example:3128", "NO_PROXY": "internal.example"})
     >>> proxies.find("https", "api.example.com", 443)
     <Proxy http://proxy.example:3128>
     >>> proxies.find("https", "git.internal.example", 443)

@@ -34,9 +34,7 @@ class LazyContext(ssl.SSLContext):
     _lock: Lock
 
     @classmethod
-    def make(
-        cls, *, authorities: Path | None, certificate: ClientCertificate | None, verify: bool
-    ) -> LazyContext:
+    def make(cls, *, authorities: Path | None, certificate: ClientCertificate | None, verify: bool) -> LazyContext:
         """A context that trusts the authorities in a file or a directory; None: those of certifi."""
         context = cls(ssl.PROTOCOL_TLS_CLIENT)
         context._authorities = authorities
@@ -83,9 +81,7 @@ class LazyContext(ssl.SSLContext):
             else:
                 self.load_verify_locations(cafile=path)
         except OSError as error:
-            raise ConfigError(
-                f"verify: no certificates can be loaded from {os.fspath(path)!r}: {error}"
-            ) from error
+            raise ConfigError(f"verify: no certificates can be loaded from {os.fspath(path)!r}: {error}") from error
 
     def _load_certificate(self, certificate: ClientCertificate) -> None:
         parts = certificate if isinstance(certificate, tuple) else (certificate,)
@@ -93,9 +89,7 @@ class LazyContext(ssl.SSLContext):
             self.load_cert_chain(*parts)
         except OSError as error:
             paths = " and ".join(repr(os.fspath(part)) for part in parts[:2])
-            raise ConfigError(
-                f"cert: the client certificate cannot be loaded from {paths}: {error}"
-            ) from error
+            raise ConfigError(f"cert: the client certificate cannot be loaded from {paths}: {error}") from error
 
 
 def make_context(

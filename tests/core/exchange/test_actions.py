@@ -17,6 +17,7 @@ from trivet.core.exchange.actions import (
     SendRequest,
     SleepUntil,
 )
+from trivet.core.exchange.call import CurrentCall
 from trivet.core.exchange.slot import Slot
 from trivet.core.http.request import Request
 

@@ -26,7 +26,7 @@ from trivet.core.exchange.actions import (
     SendRequest,
     SleepUntil,
 )
-from trivet.core.exchange.call import Call
+from trivet.core.exchange.call import Call, CurrentCall
 from trivet.core.exchange.exchange import Done, Exchange
 from trivet.core.exchange.flow import Flow
 from trivet.core.exchange.instant import Instant
@@ -441,9 +441,7 @@ def test_a_call_leaves_a_trace() -> None:
         (InvalidRequest("not that"), AttemptFailed(101.0, 1, "InvalidRequest", "not that")),
     ],
 )
-def test_a_failed_attempt_is_recorded_and_its_error_knows_the_request(
-    error: TrivetError, event: Event
-) -> None:
+def test_a_failed_attempt_is_recorded_and_its_error_knows_the_request(error: TrivetError, event: Event) -> None:
     exchange = begin(send())
 
     with pytest.raises(type(error)) as caught:
@@ -496,9 +494,7 @@ def test_the_errors_of_others_are_no_attempts_of_ours() -> None:
     assert list(exchange.trace or ())[1:] == [CallFailed(101.0, "ValueError", "raised by the flow")]
 
 
-@pytest.mark.parametrize(
-    "action", [SleepUntil(1.0), Invoke(print), ReadBody("of nobody"), CloseBody("of nobody")]
-)
+@pytest.mark.parametrize("action", [SleepUntil(1.0), Invoke(print), ReadBody("of nobody"), CloseBody("of nobody")])
 def test_what_is_no_attempt_does_not_fail_as_one(action: Any) -> None:
     def flow() -> Flow[None]:
         yield from action

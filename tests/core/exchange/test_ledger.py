@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trivet.core.errors import LocalProtocolError, ReadError, TransportError
-from trivet.core.exchange.actions import CloseBody, CurrentCall, ReadBody, SendRequest, SleepUntil
+from trivet.core.exchange.actions import CloseBody, ReadBody, SendRequest, SleepUntil
+from trivet.core.exchange.call import CurrentCall
 from trivet.core.exchange.exchange import Done, Exchange
 from trivet.core.exchange.flow import Flow
 from trivet.core.exchange.instant import Instant
@@ -304,12 +305,8 @@ def test_cancelling_while_closing() -> None:
     assert (exchange.state, exchange.pending) == (State.CANCELLED, None)
 
 
-@pytest.mark.parametrize(
-    ("flow", "error"), [(yields_when_closed, "RuntimeError"), (raises_when_closed, "ValueError")]
-)
-def test_a_flow_that_misbehaves_while_it_is_closed_is_noted(
-    flow: Callable[[], Flow[None]], error: str
-) -> None:
+@pytest.mark.parametrize(("flow", "error"), [(yields_when_closed, "RuntimeError"), (raises_when_closed, "ValueError")])
+def test_a_flow_that_misbehaves_while_it_is_closed_is_noted(flow: Callable[[], Flow[None]], error: str) -> None:
     def outer() -> Flow[None]:
         yield from SendRequest(REQUEST)
         yield from flow()

@@ -27,9 +27,7 @@ def calls_table() -> str:
 def transitions_table() -> str:
     rows = ["| in | when | to |", "|---|---|---|"]
     for state, moves in TRANSITIONS.items():
-        rows += [
-            f"| {state.name} | {signal.value} | {following.name} |" for signal, following in moves.items()
-        ]
+        rows += [f"| {state.name} | {signal.value} | {following.name} |" for signal, following in moves.items()]
     return "\n".join(rows) + "\n"
 
 
@@ -51,9 +49,7 @@ def up_to_date(page: str) -> str:
 def test_the_page_shows_the_tables() -> None:
     page = PAGE.read_text("utf-8")
 
-    assert page == up_to_date(page), (
-        "bring the page up to date with `python tests/core/exchange/test_states.py`"
-    )
+    assert page == up_to_date(page), "bring the page up to date with `python tests/core/exchange/test_states.py`"
 
 
 def test_every_state_has_its_moves() -> None:

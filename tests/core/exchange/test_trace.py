@@ -98,9 +98,7 @@ def test_an_empty_trace() -> None:
 
 
 def test_a_trace_prints_as_a_timeline_from_the_start_of_the_call() -> None:
-    trace = trace_of(
-        [RequestSent(100.0, 1, "GET", URL), AttemptFailed(112.25, 1, "ReadError", "it broke")], 100.0
-    )
+    trace = trace_of([RequestSent(100.0, 1, "GET", URL), AttemptFailed(112.25, 1, "ReadError", "it broke")], 100.0)
 
     assert str(trace) == f"   0.000  → GET {URL}\n  12.250  ✗ ReadError: it broke"
     assert repr(trace) == "<Trace of 2 events>"
@@ -180,9 +178,7 @@ def test_attempts(events: list[Event], attempts: tuple[Attempt, ...], outcomes: 
     assert [attempt.outcome for attempt in found] == outcomes
 
 
-@pytest.mark.parametrize(
-    "duplicate", [copy.copy, copy.deepcopy, lambda trace: pickle.loads(pickle.dumps(trace))]
-)
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda trace: pickle.loads(pickle.dumps(trace))])
 def test_a_trace_can_be_copied_and_pickled(duplicate: object) -> None:
     trace = trace_of([event for event, _ in LINES], 5.0)
 

@@ -168,18 +168,14 @@ def test_no_delay_is_negative_or_longer_than_the_cap(
 
 
 @given(backoffs, retry_numbers, seeds, st.none() | st.floats(0, 1e308))
-def test_every_delay_lies_in_its_bounds(
-    backoff: Backoff, retry_number: int, seed: int, previous: float | None
-) -> None:
+def test_every_delay_lies_in_its_bounds(backoff: Backoff, retry_number: int, seed: int, previous: float | None) -> None:
     shortest, longest = backoff.bounds(retry_number, previous)
 
     assert shortest <= backoff.delay(retry_number, random.Random(seed), previous) <= longest
 
 
 @given(seconds, seconds, seeds)
-def test_decorrelated_stays_between_base_and_three_times_the_previous(
-    base: float, cap: float, seed: int
-) -> None:
+def test_decorrelated_stays_between_base_and_three_times_the_previous(base: float, cap: float, seed: int) -> None:
     backoff = Backoff(base=base, cap=cap, jitter="decorrelated")
 
     previous: float = base

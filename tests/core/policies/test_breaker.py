@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -50,9 +51,9 @@ def opened(breaker: Breaker, *, at: float = 0.0) -> Breaker:
         ({"recovery_time": float("inf")}, "Breaker(recovery_time=inf)"),
     ],
 )
-def test_settings_are_checked(arguments: dict[str, float], message: str) -> None:
+def test_settings_are_checked(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        Breaker(**arguments)  # type: ignore[arg-type]
+        Breaker(**arguments)
     assert message in str(caught.value)
 
 

@@ -54,9 +54,7 @@ def test_a_key_is_a_version_4_uuid_of_the_bits_drawn(bits: int) -> None:
         (Idempotency(generate=lambda: "made"), "POST", {"Idempotency-Key": "mine"}, "mine"),
     ],
 )
-def test_who_gets_which_key(
-    policy: Idempotency, method: str, headers: dict[str, str], expected: str | None
-) -> None:
+def test_who_gets_which_key(policy: Idempotency, method: str, headers: dict[str, str], expected: str | None) -> None:
     run = Run(policy, Request(method, URL, headers), seed=0).start()
     assert run.sent.headers.get("Idempotency-Key") == expected
     assert run.reply(Response(201)).result is not None

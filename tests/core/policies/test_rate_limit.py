@@ -4,6 +4,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from math import inf
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -34,9 +35,9 @@ from trivet.core.policies.rate_limit import RateLimit, Timetable
         ({"rate": 1, "max_origins": 0}, "RateLimit(max_origins=0)"),
     ],
 )
-def test_settings_are_checked(arguments: dict[str, object], message: str) -> None:
+def test_settings_are_checked(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        RateLimit(**arguments)  # type: ignore[arg-type]
+        RateLimit(**arguments)
     assert message in str(caught.value)
 
 
@@ -173,9 +174,7 @@ def test_errors_pass() -> None:
         (9.0, 1.0, "only 1 s are left to the call"),
     ],
 )
-def test_a_turn_that_comes_too_late_is_refused_at_once(
-    max_wait: float | None, deadline: float, reason: str
-) -> None:
+def test_a_turn_that_comes_too_late_is_refused_at_once(max_wait: float | None, deadline: float, reason: str) -> None:
     limit = RateLimit(1, max_wait=max_wait)
     table = limit._timetable("")
     for _ in range(3):
@@ -268,6 +267,11 @@ def test_a_pause_moves_those_who_wait_already() -> None:
     assert Run(limit, now=5.5).start().action == SleepUntil(6.5)
 
 
+def wakes_at(run: Run) -> float:
+    assert isinstance(run.action, SleepUntil)
+    return run.action.when
+
+
 class RateLimitMachine(RuleBasedStateMachine):
     """Any interleaving of arrivals, cancellations, pauses and time; sleepers wake at their time."""
 
@@ -306,11 +310,10 @@ class RateLimitMachine(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         until = self.now + seconds
         while self.waiting:
-            run = min(self.waiting, key=lambda run: run.action.when)  # type: ignore[union-attr]
-            assert isinstance(run.action, SleepUntil)
-            if run.action.when > until:
+            run = min(self.waiting, key=wakes_at)
+            if wakes_at(run) > until:
                 break
-            self.now = run.action.when
+            self.now = wakes_at(run)
             run.reply(at=self.now)
             if isinstance(run.action, SleepUntil):
                 continue
@@ -361,9 +364,7 @@ TestRateLimitMachine.settings = settings(max_examples=150, stateful_step_count=4
     per=st.sampled_from([1.0, 0.5, 60.0]),
     gaps=st.lists(st.floats(0, 2), min_size=1, max_size=60),
 )
-def test_with_a_burst_of_one_no_period_holds_more_than_the_rate(
-    rate: int, per: float, gaps: list[float]
-) -> None:
+def test_with_a_burst_of_one_no_period_holds_more_than_the_rate(rate: int, per: float, gaps: list[float]) -> None:
     table = Timetable(per / rate, 1)
     now, gone = 1e6, []
     for gap in gaps:

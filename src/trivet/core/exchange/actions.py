@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from trivet.core.http.response import Response
 
 if TYPE_CHECKING:
-    from trivet.core.exchange.call import Call
     from trivet.core.exchange.slot import Slot
     from trivet.core.http.request import Request
 
@@ -86,9 +85,3 @@ class Invoke(Action[R]):
     """Call the user's own function. Asynchronous drivers await what it returns if it is awaitable."""
 
     function: Callable[[], Awaitable[R] | R]
-
-
-class CurrentCall(Action["Call"]):
-    """Ask for the `Call` that the flow runs in. The exchange answers it; a driver never sees it."""
-
-    __slots__ = ()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING, Protocol, TypeVarTuple
+from typing import TYPE_CHECKING, Protocol
 
+from trivet.core.exchange.actions import Action
 from trivet.core.exchange.trace import Event, Trace
 
 if TYPE_CHECKING:
     from trivet.core.exchange.instant import Instant
     from trivet.core.http.request import Request
     from trivet.core.http.response import Response
-
-Ts = TypeVarTuple("Ts")
 
 
 class Rng(Protocol):
@@ -64,13 +63,19 @@ class Call:
         return self.deadline - self.now.monotonic
 
     def record(
-        self, event: Callable[[float, *Ts], Event], subject: Request | Response | Exception | None, *args: *Ts
+        self, event: Callable[..., Event], subject: Request | Response | Exception | None, *values: object
     ) -> None:
         """Record an event, given as its class and what follows ``at``: ``record(RetryScheduled, error, 1, …)``.
 
         The event itself is only made when somebody looks at it, which for most calls is never.
         """
         at = self.now.monotonic
-        self.trace.add(event, at, args)
+        self.trace.add(event, at, values)
         if self._observer is not None:
-            self._observer(event(at, *args), subject)
+            self._observer(event(at, *values), subject)
+
+
+class CurrentCall(Action[Call]):
+    """Ask for the `Call` that the flow runs in. The exchange answers it; a driver never sees it."""
+
+    __slots__ = ()

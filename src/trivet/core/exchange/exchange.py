@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
 from trivet.core.errors import LocalProtocolError, TrivetError
-from trivet.core.exchange.actions import Action, CloseBody, CurrentCall, ReadBody, SendRequest
-from trivet.core.exchange.call import Call, Observer, Rng
+from trivet.core.exchange.actions import Action, CloseBody, ReadBody, SendRequest
+from trivet.core.exchange.call import Call, CurrentCall, Observer, Rng
 from trivet.core.exchange.flow import Flow
 from trivet.core.exchange.instant import Instant
 from trivet.core.exchange.states import CALLS, TRANSITIONS, Signal, State

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeAlias, TypeVar
 
-from trivet.core.exchange.actions import Action, CurrentCall, SleepUntil
+from trivet.core.exchange.actions import Action, SleepUntil
+from trivet.core.exchange.call import CurrentCall
 
 T = TypeVar("T")
 

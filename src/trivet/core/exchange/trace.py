@@ -1,14 +1,15 @@
 """What happened during a call, as events: the answer to "what did the library do, and why?"
 
-Events are past participles, hold plain data only, and carry no secret: a URL in an event is redacted text.
+Events are past participles, hold plain data only, and carry no secret: a URL in an event is redacted text. They
+are named tuples because there are many of them, and each dataclass would cost every program half a millisecond
+when it starts.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload
 
 if TYPE_CHECKING:
     from trivet.core.exchange.instant import Instant
@@ -16,17 +17,19 @@ if TYPE_CHECKING:
 MAX_EVENTS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened ``at`` a monotonic time."""
+class Event(Protocol):
+    """Something that happened ``at`` a monotonic time. One of your own is any frozen class with that first field."""
 
-    at: float
+    @property
+    def at(self) -> float:
+        """When it happened, in seconds on the monotonic clock of the call."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class RequestSent(Event):
+class RequestSent(NamedTuple):
     """An attempt began: the request was given to the transport."""
 
+    at: float
     attempt: int
     method: str
     url: str
@@ -35,10 +38,10 @@ class RequestSent(Event):
         return f"→ {self.method} {self.url}"
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseReceived(Event):
+class ResponseReceived(NamedTuple):
     """The head of a response arrived, ``duration`` seconds after its request was sent."""
 
+    at: float
     attempt: int
     status: int
     reason: str
@@ -48,10 +51,10 @@ class ResponseReceived(Event):
         return f"← {self.status} {self.reason} ({self.duration:.3g} s)"
 
 
-@dataclass(frozen=True, slots=True)
-class ContentReceived(Event):
+class ContentReceived(NamedTuple):
     """The content of the response was read to its end; ``size`` is in bytes, content codings removed."""
 
+    at: float
     attempt: int
     status: int
     reason: str
@@ -62,10 +65,10 @@ class ContentReceived(Event):
         return f"content read: {self.size} bytes ({self.duration:.3g} s since the request)"
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFailed(Event):
+class AttemptFailed(NamedTuple):
     """An attempt ended without a response, or its content could not be read."""
 
+    at: float
     attempt: int
     error: str
     message: str
@@ -74,10 +77,10 @@ class AttemptFailed(Event):
         return f"✗ {self.error}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class RetryScheduled(Event):
+class RetryScheduled(NamedTuple):
     """The request will be sent again after ``delay`` seconds, as retry number ``retry`` of ``max_retries``."""
 
+    at: float
     method: str
     url: str
     retry: int
@@ -89,28 +92,29 @@ class RetryScheduled(Event):
         return f"retry {self.retry} of {self.max_retries} in {self.delay:.3g} s: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class RetryRefused(Event):
+class RetryRefused(NamedTuple):
     """A failure was not retried, and why."""
 
+    at: float
     reason: str
 
     def __str__(self) -> str:
         return f"not retried: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class StaleConnectionReplaced(Event):
+class StaleConnectionReplaced(NamedTuple):
     """The server had closed a kept connection; the request was sent again at once, outside the retry count."""
+
+    at: float
 
     def __str__(self) -> str:
         return "the kept connection was closed by the server: sent again at once"
 
 
-@dataclass(frozen=True, slots=True)
-class RedirectFollowed(Event):
+class RedirectFollowed(NamedTuple):
     """A redirect response was followed to ``url``."""
 
+    at: float
     status: int
     method: str
     url: str
@@ -119,10 +123,10 @@ class RedirectFollowed(Event):
         return f"{self.status} redirect to {self.method} {self.url}"
 
 
-@dataclass(frozen=True, slots=True)
-class CircuitOpened(Event):
+class CircuitOpened(NamedTuple):
     """The breaker of an origin opened: calls fail at once for ``recovery_time`` seconds."""
 
+    at: float
     origin: str
     recovery_time: float
 
@@ -130,38 +134,39 @@ class CircuitOpened(Event):
         return f"circuit to {self.origin} opened for {self.recovery_time:.3g} s"
 
 
-@dataclass(frozen=True, slots=True)
-class CircuitClosed(Event):
+class CircuitClosed(NamedTuple):
     """The breaker of an origin closed again: a probe succeeded."""
 
+    at: float
     origin: str
 
     def __str__(self) -> str:
         return f"circuit to {self.origin} closed"
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimitWaited(Event):
+class RateLimitWaited(NamedTuple):
     """The call is held back for ``delay`` seconds to keep to the client's own rate limit."""
 
+    at: float
     delay: float
 
     def __str__(self) -> str:
         return f"held back for {self.delay:.3g} s by the rate limit"
 
 
-@dataclass(frozen=True, slots=True)
-class AuthRefreshed(Event):
+class AuthRefreshed(NamedTuple):
     """The credentials were renewed."""
+
+    at: float
 
     def __str__(self) -> str:
         return "credentials renewed"
 
 
-@dataclass(frozen=True, slots=True)
-class CallFailed(Event):
+class CallFailed(NamedTuple):
     """The call ended with an error."""
 
+    at: float
     error: str
     message: str
 
@@ -169,8 +174,7 @@ class CallFailed(Event):
         return f"✗ failed with {self.error}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One request of a call and what came of it: a ``status``, or an ``error`` (its class and message)."""
 
     number: int

@@ -49,9 +49,7 @@ def make_decoder(headers: Headers, max_codings: int = 5) -> Decoder | None:
     if not codings:
         return None
     if len(codings) > max_codings:
-        return Decoder(
-            [_Refusal(f"the content has {len(codings)} codings; at most {max_codings} are undone")]
-        )
+        return Decoder([_Refusal(f"the content has {len(codings)} codings; at most {max_codings} are undone")])
     stages: list[_Stage | _Refusal] = []
     for name in reversed(codings):  # listed in the order in which they were applied
         coding = _coding(name)
@@ -114,7 +112,7 @@ class _Stage:
         self._coding = coding
         self._member: Decompressor | None = None
         self._first = True
-        self._held = b""
+        self._held: bytes = b""
         self._over = False
 
     def decode(self, data: bytes) -> Iterator[bytes]:

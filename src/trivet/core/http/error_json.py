@@ -20,23 +20,14 @@ _MAX_DEPTH: Final = 4
 
 # In the order in which they count.
 _HEADLINES: Final = (
-    *(
-        "message",
-        "errordescription",
-        "errormessage",
-        "errorsummary",
-        "detail",
-        "faultstring",
-        "msg",
-        "description",
-    ),
-    *("reason", "errormessages", "fault", "error", "title", "errorcode", "code", "type"),
-)
-_DETAILS: Final = ("errors", "details", "violations", "fieldviolations", "invalidparams", "issues")
-_PLACES: Final = ("loc", "field", "source", "pointer", "path", "param", "property", "location", "name")
+    "message errordescription errormessage errorsummary faultstring detail msg description reason "
+    "errormessages fault error title errorcode code type"
+).split()
+_DETAILS: Final = "errors details violations fieldviolations invalidparams issues".split()
+_PLACES: Final = "loc field source pointer path param property location name".split()
 # Keys of a mapping of fields under which frameworks put what concerns no one field.
 _NO_FIELD: Final = frozenset(
-    {"", "base", "_errors", "_schema", "__all__", "nonfielderrors", "error", "errors", "detail"}
+    ["", *"base _errors _schema __all__ non_field_errors nonFieldErrors error errors detail".split()]
 )
 
 
@@ -96,11 +87,7 @@ def _details(members: Mapping[str, Any], depth: int) -> str:
     for name in _DETAILS:
         value = members.get(name)
         if is_object(value) and name == "errors" and depth:
-            text = (
-                _object(value, depth - 1)
-                if isinstance(value.get("message"), str)
-                else _mapping(value, depth - 1)
-            )
+            text = _object(value, depth - 1) if isinstance(value.get("message"), str) else _mapping(value, depth - 1)
         elif is_object(value):
             continue  # data about the error ("details": {"kind": "pods"}), not more errors
         else:
@@ -132,22 +119,17 @@ def _place(value: object) -> str:
 
 def _maps_fields(members: Mapping[str, Any]) -> bool:
     """Whether this maps names of fields to lists of messages, as Django REST framework and Rails answer."""
-    return all(
-        is_array(messages) and all(isinstance(text, str) for text in messages)
-        for messages in members.values()
-    )
+    return all(is_array(messages) and all(isinstance(text, str) for text in messages) for messages in members.values())
 
 
 def _mapping(fields: dict[str, Any], depth: int) -> str:
-    return _listed(
-        (_field(name, value, depth) for name, value in islice(fields.items(), _MAX_ITEMS)), len(fields)
-    )
+    return _listed((_field(name, value, depth) for name, value in islice(fields.items(), _MAX_ITEMS)), len(fields))
 
 
 def _field(name: str, value: object, depth: int) -> str:
     # The message about a password may quote the password.
     text = REDACTED if is_secret_name(name) else _text(value, depth)
-    return text if not text or _fold(name) in _NO_FIELD else f"{name}: {text}"
+    return text if not text or name in _NO_FIELD else f"{name}: {text}"
 
 
 def _listed(texts: Iterator[str], total: int) -> str:

@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 from urllib.parse import quote_plus
 
 from trivet.core.errors import InvalidRequest
+from trivet.core.http.kinds import ANY_MAPPING, ARRAY
 from trivet.core.http.query import scalar_text
 
-FormInput: TypeAlias = "Mapping[str, Any] | Iterable[tuple[str, Any]]"
+FormInput: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, Any]]
 """What ``form=`` takes: names with values, or with lists of values, which repeat the name."""
 
 
@@ -23,22 +24,24 @@ def encode_form(form: FormInput) -> bytes:
 
 
 def form_pairs(form: FormInput) -> Iterator[tuple[str, str]]:
-    """Each field as text, written as in a query (see `scalar_text`); lists repeat their name, None is left out.
+    """Each field as text, written as in a query (see `scalar_text`); lists repeat, None is left out.
 
     Raises `InvalidRequest` that names the field for a value that has no such form.
     """
-    pairs: Any = form.items() if isinstance(form, Mapping) else form
-    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
-        raise InvalidRequest(
-            f"form= takes a mapping or pairs, not {type(form).__name__}; see content= for text"
-        )
-    for pair in pairs:
-        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
-            raise InvalidRequest("form= takes a mapping of names to values, or pairs of name and value")
-        name, value = pair
-        for item in value if isinstance(value, list | tuple) else (value,):
+    for name, value in _pairs(form):
+        for item in value if isinstance(value, ARRAY) else (value,):
             if item is not None:
-                yield _checked(name, name), _checked(scalar_text(item, f"form={name!r}"), name)
+                yield _checked(name, name), _checked(scalar_text(item, "form", name), name)
+
+
+def _pairs(form: Any) -> Iterator[tuple[str, Any]]:
+    pairs = form.items() if isinstance(form, ANY_MAPPING) else form
+    if isinstance(pairs, str | bytes) or not hasattr(pairs, "__iter__"):
+        raise InvalidRequest(f"form= takes a mapping or pairs, not {type(form).__name__}")
+    for pair in pairs:
+        if not isinstance(pair, ARRAY) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise InvalidRequest("form= takes a mapping of names to values, or pairs of name and value")
+        yield pair[0], pair[1]
 
 
 def _checked(text: str, name: str) -> str:

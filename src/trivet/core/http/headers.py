@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
-from typing import Any, Final, TypeAlias, TypeVar, cast, overload
+from typing import Any, Final, TypeAlias, TypeVar, cast, final, overload
 
 from trivet.core.errors import InvalidRequest
 from trivet.core.http.redaction import redact_headers
 
 __all__ = ["Headers", "HeadersInput"]
 
-HeadersInput: TypeAlias = (
-    "Headers | Mapping[str, str | Sequence[str]] | Iterable[tuple[str | bytes, str | bytes]]"
-)
+HeadersInput: TypeAlias = "Headers | Mapping[str, str | Sequence[str]] | Iterable[tuple[str | bytes, str | bytes]]"
 _Line: TypeAlias = tuple[bytes, bytes]
 _T = TypeVar("_T")
 
@@ -22,6 +20,7 @@ _TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk
 _VALUE: Final = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 
 
+@final
 class Headers(Mapping[str, str]):
     """Header fields: looked up without regard to case, immutable, every line kept as it came.
 
@@ -48,13 +47,12 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, init: HeadersInput = ()) -> None:
         self._index = None
-        # What isn't a dict takes isinstance a while to find out, since both classes here are abstract ones.
-        if type(init) is dict or isinstance(init, Mapping):
-            if isinstance(init, Headers):
-                self._lines = init._lines
-                self._index = init._index
-            else:
-                self._lines = _lines_of_mapping(cast("Mapping[Any, Any]", init))
+        # Types are compared first since isinstance is slow to say no for an abstract base class.
+        if type(init) is Headers:
+            self._lines = init._lines
+            self._index = init._index
+        elif type(init) is dict or isinstance(init, Mapping):
+            self._lines = _lines_of_mapping(cast("Mapping[Any, Any]", init))
         else:
             self._lines = _lines_of_pairs(init)
 
@@ -260,13 +258,11 @@ def _lines_of_mapping(fields: Mapping[Any, Any]) -> tuple[_Line, ...]:
     return tuple(lines)
 
 
-def _lines_of_pairs(pairs: Iterable[Any]) -> tuple[_Line, ...]:
+def _lines_of_pairs(pairs: object) -> tuple[_Line, ...]:
     lines: list[_Line] = []
-    if isinstance(pairs, str | bytes):
-        raise InvalidRequest(
-            f"headers must be a mapping or pairs of name and value, not {type(pairs).__name__}"
-        )
-    for pair in pairs:
+    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
+        raise InvalidRequest(f"headers must be a mapping or pairs of name and value, not {type(pairs).__name__}")
+    for pair in cast("Iterable[tuple[Any, Any]]", pairs):
         try:
             name, value = pair
         except (TypeError, ValueError):
@@ -310,9 +306,7 @@ def _value_problem(value: object) -> str:
     if not isinstance(value, str | bytes):
         return f"its value must be str or bytes, not {type(value).__name__}"
     text = value.decode("latin-1") if isinstance(value, bytes) else value
-    position = next(
-        place for place, character in enumerate(text) if character not in _VALUE.decode("latin-1")
-    )
+    position = next(place for place, character in enumerate(text) if character not in _VALUE.decode("latin-1"))
     code = ord(text[position])
     if code > 0xFF:
         return f"its value holds U+{code:04X}, which is not in latin-1, at position {position}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence, Set
 from enum import Enum
 from math import isfinite
 from typing import Any
 
 from trivet.core.errors import InvalidRequest
 from trivet.core.http.json_path import json_path
+from trivet.core.http.kinds import ANY_COLLECTION, ANY_MAPPING, ARRAY, BYTES, OBJECT
 
 
 class NotJSON(TypeError):
@@ -24,7 +24,7 @@ def jsonable(value: Any) -> Any:
     """
     if isinstance(value, Enum):
         return value.value
-    kind = type(value)
+    kind = value.__class__
     serializer = getattr(kind, "__pydantic_serializer__", None)
     if serializer is not None:  # a model or a dataclass of pydantic
         return serializer.to_python(value, mode="json", by_alias=True)
@@ -36,11 +36,11 @@ def jsonable(value: Any) -> Any:
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if hasattr(kind, "__attrs_attrs__"):
         return {attribute.name: getattr(value, attribute.name) for attribute in kind.__attrs_attrs__}
-    if isinstance(value, Mapping):
+    if isinstance(value, ANY_MAPPING):
         return dict(value)
-    if isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, BYTES):
         raise NotJSON("bytes need base64, say")
-    if isinstance(value, Sequence | Set):
+    if isinstance(value, ANY_COLLECTION):
         return list(value)
     return _text(value)
 
@@ -57,7 +57,7 @@ def _text(value: Any) -> str:
 
 
 def explain(value: Any, error: Exception) -> InvalidRequest:
-    """The error for a value that did not become JSON: where the culprit is and its type, but not its content."""
+    """The error for a value that did not become JSON: where the culprit is, and not what it holds."""
     try:
         found = None if isinstance(error, RecursionError) else _find(value, (), frozenset())
     except RecursionError:
@@ -76,14 +76,14 @@ def _find(value: Any, steps: _Steps, within: frozenset[int]) -> tuple[_Steps, st
     if id(value) in within:
         return steps, "it contains itself"
     within |= {id(value)}
-    if isinstance(value, dict):
+    if isinstance(value, OBJECT):
         for key, item in value.items():
             if not isinstance(key, str | int | float | None):
                 return steps, f"a key of type {_name(key)} must be made a string first"
             if found := _find(key, steps, within) or _find(item, (*steps, str(key)), within):
                 return found
         return None
-    if isinstance(value, list | tuple):
+    if isinstance(value, ARRAY):
         for index, item in enumerate(value):
             if found := _find(item, (*steps, index), within):
                 return found

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trivet.core.errors import InvalidRequest
 from trivet.core.http.form import form_pairs
-from trivet.core.http.sources import ContentInput, as_content
+from trivet.core.http.kinds import ANY_MAPPING, ARRAY, LIST
+from trivet.core.http.sources import PATH, ContentInput, as_content
 from trivet.core.http.stream import Stream
 
 if TYPE_CHECKING:
     from trivet.core.http.form import FormInput
 
 FileInput: TypeAlias = ContentInput | tuple[str, ContentInput] | tuple[str, ContentInput, str | None]
-FilesInput: TypeAlias = (
-    Mapping[str, FileInput | list[FileInput]] | Iterable[tuple[str, FileInput | list[FileInput]]]
-)
+FilesInput: TypeAlias = Mapping[str, FileInput | list[FileInput]] | Iterable[tuple[str, FileInput | list[FileInput]]]
 """What ``files=`` takes: fields by name, each a file, ``(filename, file)``, ``(filename, file, media type)``,
 or a list of those."""
 
@@ -59,29 +58,28 @@ def encode_multipart(
     for name, text in form_pairs(form or ()):
         parts += _head(boundary, name), text.encode(), b"\r\n"
     for name, value in _pairs(files):
-        for file in value if isinstance(value, list) else [value]:
+        for file in value if isinstance(value, LIST) else [value]:
             head, content = _file_part(boundary, name, file)
             parts += head, content, b"\r\n"
     parts.append(f"--{boundary}--\r\n".encode())
     return _assemble(parts), f"multipart/form-data; boundary={boundary}"
 
 
-def _pairs(files: FilesInput) -> Iterator[tuple[str, Any]]:
-    pairs: Any = files.items() if isinstance(files, Mapping) else files
+def _pairs(files: Any) -> Iterator[tuple[str, Any]]:
+    pairs = files.items() if isinstance(files, ANY_MAPPING) else files
     for pair in pairs:
-        if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], str):
+        if not isinstance(pair, ARRAY) or len(pair) != 2 or not isinstance(pair[0], str):
             raise InvalidRequest("files is a mapping of names to files, or a list of (name, file) pairs")
-        yield pair
+        yield pair[0], pair[1]
 
 
 def _file_part(boundary: str, field: str, file: Any) -> tuple[bytes, bytes | Stream]:
     filename: str | None = None
     media_type: str | None = None
-    if isinstance(file, tuple):
+    if isinstance(file, ARRAY):
         if len(file) not in (2, 3) or not isinstance(file[0], str):
             raise InvalidRequest(f"files[{field!r}]: a tuple is (filename, content[, media type])")
-        filename, file, *rest = file
-        media_type = rest[0] if rest else None
+        filename, file, media_type = (*file, None)[:3]
     elif isinstance(file, str):
         raise InvalidRequest(
             f"files[{field!r}]: is the string a path or the content? Give pathlib.Path(…) or (filename, text)"
@@ -102,10 +100,11 @@ def _file_part(boundary: str, field: str, file: Any) -> tuple[bytes, bytes | Str
 
 def _filename(file: Any) -> str | None:
     """The name that a path or an open file goes by; not that of a descriptor or of something like <stdin>."""
-    name = os.fspath(file) if isinstance(file, os.PathLike) else getattr(file, "name", None)
-    if not isinstance(name, str | bytes):
+    name = file if isinstance(file, PATH) else getattr(file, "name", "")
+    try:
+        base = os.path.basename(os.fsdecode(name))
+    except TypeError:
         return None
-    base = os.path.basename(os.fsdecode(name))
     return None if base.startswith("<") else base
 
 

@@ -29,8 +29,8 @@ class Problem:
     are for people; ``status`` is what the origin server meant to send; ``extensions`` holds all other
     members. A member of the wrong type counts as absent.
 
-    >>> Problem(title="Out of credit", status=402, extensions={"balance": 30})
-    <Problem about:blank 'Out of credit'>
+    >>> Problem("https://example.com/out-of-credit", detail="The balance is 30.", extensions={"balance": 30})
+    <Problem https://example.com/out-of-credit>
     """
 
     type: str = "about:blank"
@@ -41,9 +41,8 @@ class Problem:
     extensions: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __repr__(self) -> str:
-        # Detail, instance and extensions speak of one occurrence and may hold private data.
-        title = f" {excerpt(self.title)!r}" if self.title is not None else ""
-        return f"<Problem {excerpt(self.type)}{title}>"
+        # The type names the kind of problem. All the rest may speak of this occurrence and hold private data.
+        return f"<Problem {excerpt(self.type)}>"
 
 
 def parse_problem(response: Response) -> Problem | None:
@@ -76,8 +75,8 @@ def read_problem(document: object, media_type: MediaType, status: int) -> Proble
     >>> from trivet.core.http.media_type import parse_media_type
     >>> document = {"title": "Out of credit", "status": "402", "balance": 30}
     >>> problem = read_problem(document, parse_media_type("application/problem+json"), 402)
-    >>> problem, problem.status, problem.extensions
-    (<Problem about:blank 'Out of credit'>, None, {'balance': 30})
+    >>> problem.type, problem.title, problem.status, problem.extensions
+    ('about:blank', 'Out of credit', None, {'balance': 30})
     """
     if not is_object(document):
         return None
@@ -89,9 +88,7 @@ def read_problem(document: object, media_type: MediaType, status: int) -> Proble
     if isinstance(said_status, bool) or not isinstance(said_status, int) or not 100 <= said_status <= 599:
         said_status = None
     extensions = {name: value for name, value in document.items() if name not in _MEMBERS}
-    return Problem(
-        kind or "about:blank", title, said_status, detail, _string(document, "instance"), extensions
-    )
+    return Problem(kind or "about:blank", title, said_status, detail, _string(document, "instance"), extensions)
 
 
 def _string(document: Mapping[str, Any], name: str) -> str | None:

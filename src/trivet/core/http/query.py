@@ -97,9 +97,7 @@ def _encode_pairs(name: object, value: Any) -> list[str]:
                 # A set has no order, and the same request should have the same URL in every run.
                 texts.sort()
             return [f"{encoded_name}={text}" for text in texts]
-        return (
-            [] if value is None else [f"{encoded_name}={percent_encode(scalar_text(value, 'params', name))}"]
-        )
+        return [] if value is None else [f"{encoded_name}={percent_encode(scalar_text(value, 'params', name))}"]
     except UnicodeEncodeError:
         raise InvalidRequest(f"params={name!r}: a lone surrogate has no UTF-8 form") from None
 
@@ -134,9 +132,7 @@ def scalar_text(value: object, argument: str, name: str) -> str:
     uuid = sys.modules.get("uuid")
     if uuid is not None and isinstance(value, uuid.UUID):
         return str(value)
-    raise InvalidRequest(
-        f"{argument}={name!r}: a value of type {kind.__name__} cannot be sent; {_advice(value)}"
-    )
+    raise InvalidRequest(f"{argument}={name!r}: a value of type {kind.__name__} cannot be sent; {_advice(value)}")
 
 
 def _advice(value: object) -> str:

@@ -146,8 +146,11 @@ def _redact_userinfo(text: str) -> str:
 
 
 def _redact_parameter(parameter: str) -> str:
-    name, equals, _ = parameter.partition("=")
-    if name.replace("-", "").replace("_", "").lower() in _SAFE_PARAMETERS or not parameter:
+    name, equals, value = parameter.partition("=")
+    if not parameter:
+        return parameter
+    # Some servers take ";" for "&" too, so a second parameter may hide in a harmless value.
+    if name.replace("-", "").replace("_", "").lower() in _SAFE_PARAMETERS and ";" not in value:
         return parameter
     # Without "=" the text may be a bare key, as in "?abcdef".
     return f"{name}={REDACTED}" if equals else REDACTED

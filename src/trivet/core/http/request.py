@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from trivet.core.errors import InvalidRequest
 from trivet.core.http.headers import Headers
+from trivet.core.http.kinds import BYTES, TEXT
+from trivet.core.http.redaction import is_credential_field
 from trivet.core.http.stream import Stream
 from trivet.core.http.unset import UNSET, Unset
 from trivet.core.http.url import URL
@@ -105,11 +107,7 @@ class Request:
         return self.trusted(
             self.method if method is UNSET else check_method(method),
             self.url if url is UNSET else url if isinstance(url, URL) else URL(url),
-            self.headers
-            if headers is UNSET
-            else headers
-            if isinstance(headers, Headers)
-            else Headers(headers),
+            self.headers if headers is UNSET else headers if isinstance(headers, Headers) else Headers(headers),
             self.content if content is UNSET else _check_content(content),
             self.credentials if credentials is UNSET else credentials,
             self.on_interim if on_interim is UNSET else on_interim,
@@ -161,9 +159,12 @@ class Request:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What produces the content of a stream, and who listens to it, belong to this process.
+        # What produces the content of a stream, and who listens to it, belong to this process; and credentials
+        # must not end up wherever an error or a response is pickled to.
         content = self.content if isinstance(self.content, bytes) else b""
-        return Request.trusted, (self.method, self.url, self.headers, content, self.credentials)
+        url = self.url if self.url.redacted == self.url else URL(self.url.redacted)
+        headers = self.headers.without(*filter(is_credential_field, self.headers))
+        return Request.trusted, (self.method, url, headers, content, self.credentials)
 
 
 # A frozen object is filled through its slots' own descriptors: at half the price of object.__setattr__.
@@ -181,17 +182,17 @@ def check_method(method: str) -> str:
     """
     if method in _KNOWN_METHODS:
         return method
-    if not isinstance(method, str) or not _TOKEN.fullmatch(method):
+    if not isinstance(method, TEXT) or not _TOKEN.fullmatch(method):
         # The method is not repeated: it may be a header or a secret that went into the wrong argument.
         raise InvalidRequest("the method must be a token such as GET, without spaces or control characters")
-    upper = method.upper()
-    return upper if upper in _KNOWN_METHODS else method
+    upper: str = method.upper()
+    return upper if upper in _KNOWN_METHODS else str(method)
 
 
-def _check_content(content: bytes | Stream) -> bytes | Stream:
+def _check_content(content: Any) -> bytes | Stream:
     if isinstance(content, bytes | Stream):
         return content
-    if isinstance(content, bytearray | memoryview):
+    if isinstance(content, BYTES):
         return bytes(content)
     raise InvalidRequest(
         f"the content of a Request is bytes or a Stream, not {type(content).__name__}; build_request encodes "

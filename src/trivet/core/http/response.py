@@ -163,8 +163,7 @@ class Response:
                 target = self.url.join(link.target)
             except InvalidRequest:
                 continue
-            for rel in link.rel.split():
-                found.setdefault(rel, link._replace(target=target))
+            found.setdefault(link.rel, link._replace(target=target))
         return found
 
     @property

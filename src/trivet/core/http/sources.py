@@ -7,21 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, Final, TypeAlias
 
 from trivet.core.errors import InvalidRequest
+from trivet.core.http.kinds import ARRAY, BYTES
 from trivet.core.http.stream import Source, Stream
 
 BLOCK: Final = 65536
+PATH: Any = os.PathLike  # see `kinds`
 
-ContentInput: TypeAlias = (
-    bytes
-    | bytearray
-    | memoryview
-    | str
-    | IO[bytes]
-    | os.PathLike[str]
-    | Callable[[], Source]
-    | Source
-    | Stream
-)
+Bytes: TypeAlias = bytes | bytearray | memoryview
+ContentInput: TypeAlias = Bytes | str | IO[bytes] | os.PathLike[str] | Source | Callable[[], Source] | Stream
 """What ``content=`` takes."""
 
 
@@ -43,20 +36,20 @@ def as_content(value: ContentInput) -> bytes | Stream:
             return value.encode()
         except UnicodeEncodeError as error:
             raise InvalidRequest("the text is not valid Unicode: it has a lone surrogate") from error
-    if isinstance(value, bytearray | memoryview):
+    return _other_content(value)
+
+
+def _other_content(value: Any) -> bytes | Stream:
+    if isinstance(value, BYTES):
         return bytes(value)
-    if isinstance(value, os.PathLike):
-        return _path(os.fspath(value))
-    return _producer(value)
-
-
-def _producer(value: Any) -> Stream:
+    if isinstance(value, PATH):
+        return _path(os.fsdecode(value))
     # An asynchronous file has a read() too, but not one that gives bytes.
     if hasattr(value, "__aiter__"):
         return Stream(lambda: value)
     if hasattr(value, "read"):
         return _file(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, ARRAY):
         chunks = tuple(value)
         sizes = [len(chunk) for chunk in chunks if isinstance(chunk, bytes | bytearray)]
         length = sum(sizes) if len(sizes) == len(chunks) else None
@@ -65,7 +58,7 @@ def _producer(value: Any) -> Stream:
         raise InvalidRequest(f"content cannot be {_name(value)}; give json= for JSON and form= for a form")
     if hasattr(value, "__iter__"):
         return Stream(lambda: value)
-    if callable(value):
+    if hasattr(value, "__call__"):  # noqa: B004  # callable() would narrow it to a function of unknown result
         return Stream(value, replayable=True)
     raise InvalidRequest(
         f"content cannot be {_name(value)}: it is bytes, str, a binary file, a path, an iterator of bytes, "
@@ -96,7 +89,7 @@ def _file(file: IO[bytes]) -> Stream:
     return Stream(blocks, length=length, replayable=start is not None, blocking=True)
 
 
-def _path(path: str | bytes) -> Stream:
+def _path(path: str) -> Stream:
     from stat import S_ISDIR, S_ISREG
 
     try:

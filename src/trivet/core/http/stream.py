@@ -6,11 +6,9 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import Any, TypeAlias, cast
 
 from trivet.core.errors import InvalidRequest
+from trivet.core.http.kinds import BYTES
 
 Source: TypeAlias = Iterable[bytes] | AsyncIterable[bytes]
-
-# As Any, so that nothing is narrowed to a memoryview of unknown items.
-_BYTES_LIKE: Any = (bytes, bytearray, memoryview)
 
 
 class Stream:
@@ -142,7 +140,7 @@ class _AsyncChunks(AsyncIterator[bytes]):
 
 
 def _as_bytes(chunk: Any) -> bytes:
-    if isinstance(chunk, _BYTES_LIKE):
+    if isinstance(chunk, BYTES):
         return bytes(chunk)
     hint = "; open files in binary mode and encode text" if isinstance(chunk, str) else ""
     raise InvalidRequest(f"content must come in chunks of bytes, not {_name(chunk)}{hint}")

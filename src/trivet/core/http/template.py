@@ -74,12 +74,8 @@ def _compile(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _bad_expression(expression: str) -> str:
-    if expression[:1] and (
-        expression[0] in _OPERATORS or expression[-1] == "*" or set(":,") & set(expression)
-    ):
-        return (
-            f"{{{expression}}} is more than {{name}}: only simple expansion (RFC 6570 level 1) is supported"
-        )
+    if expression[:1] and (expression[0] in _OPERATORS or expression[-1] == "*" or set(":,") & set(expression)):
+        return f"{{{expression}}} is more than {{name}}: only simple expansion (RFC 6570 level 1) is supported"
     return f"{{{expression}}} is no placeholder: a name holds letters, digits, '_', '.' and '-'"
 
 
@@ -101,9 +97,7 @@ def _encode(name: str, value: Any) -> str:
     if not text:
         raise InvalidRequest(f"path={name!r}: an empty value would change the path")
     if ("." in text or "%" in text) and has_dot_segment(text):
-        raise InvalidRequest(
-            f"path={name!r}: the value is or holds a '.' or '..' segment, which could lead elsewhere"
-        )
+        raise InvalidRequest(f"path={name!r}: the value is or holds a '.' or '..' segment, which could lead elsewhere")
     try:
         return percent_encode(text)
     except UnicodeEncodeError:

@@ -104,9 +104,7 @@ class URL(str):
             return self._resolve(reference)
         except ValueError as error:
             problem = _problem(error)
-            raise InvalidRequest(
-                f"reference {printable_url(reference)} at {self.redacted}: {problem}"
-            ) from None
+            raise InvalidRequest(f"reference {printable_url(reference)} at {self.redacted}: {problem}") from None
 
     def _resolve(self, reference: str) -> URL:
         check_characters(reference)
@@ -217,9 +215,7 @@ def _has_scheme(text: str) -> bool:
 def _parse_authority(scheme: str, authority: str) -> tuple[str, int, str, str]:
     """Host, port, authority and origin, normalised."""
     if "@" in authority:
-        raise ValueError(
-            "it holds userinfo before the host; pass a user name and password as auth=BasicAuth(…)"
-        )
+        raise ValueError("it holds userinfo before the host; pass a user name and password as auth=BasicAuth(…)")
     if "\\" in authority:
         raise ValueError("it holds a backslash before or in the host")
     if authority.startswith("["):

@@ -43,9 +43,7 @@ class RetryBudget:
 
     __slots__ = ("_lock", "_tokens", "capacity", "cost", "refund", "timeout_cost")
 
-    def __init__(
-        self, capacity: int = 500, *, cost: int = 5, timeout_cost: int | None = None, refund: int = 1
-    ) -> None:
+    def __init__(self, capacity: int = 500, *, cost: int = 5, timeout_cost: int | None = None, refund: int = 1) -> None:
         """``timeout_cost`` is twice the ``cost`` when left out."""
         require_count("RetryBudget(capacity=", capacity)
         require_count("RetryBudget(cost=", cost)

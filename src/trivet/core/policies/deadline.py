@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
+from sys import float_info
 from typing import ClassVar
 
 from trivet.core.errors import AttemptTimeout, ConfigError, DeadlineExceeded
@@ -39,7 +40,8 @@ class Timeout:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigError(f"Timeout({name}=…) takes seconds or None, not {type(value).__name__}")
-            if not (value > 0 and isfinite(value)):
+            # The upper bound also refuses infinity, NaN, and an int that no float can hold.
+            if not 0 < value <= float_info.max:
                 raise ConfigError(f"Timeout({name}={value}) must be a positive, finite number of seconds, or None")
 
     @classmethod

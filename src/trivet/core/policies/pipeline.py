@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import pairwise
 from typing import TypeVar
 
 from trivet.core.errors import ConfigError
-from trivet.core.exchange.actions import CurrentCall, SendRequest
-from trivet.core.exchange.call import Call
+from trivet.core.exchange.actions import SendRequest
+from trivet.core.exchange.call import Call, CurrentCall
 from trivet.core.exchange.flow import Flow
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
@@ -89,7 +90,7 @@ class Pipeline:
 
 
 def _check_order(policies: tuple[Policy, ...]) -> None:
-    for earlier, later in zip(policies, policies[1:], strict=False):
+    for earlier, later in pairwise(policies):
         if earlier.stage > later.stage:
             raise ConfigError(f"{_placed(later)} must come before {_placed(earlier)}")
         if earlier.stage == later.stage and earlier.stage not in SHARED_STAGES:

@@ -45,6 +45,7 @@ class Policy:
 
     >>> class Stamp(Policy):
     ...     stage = Stage.ATTEMPT
+    ...
     ...     def handle(self, request, call, forward):
     ...         stamped = request.replace(headers=request.headers.with_field("X-Attempt", str(call.attempts + 1)))
     ...         return (yield from forward(stamped, call))

@@ -145,9 +145,7 @@ class RateLimit(Policy):
         require_number("RateLimit(rate=", self.rate, unit="number of calls")
         require_number("RateLimit(per=", self.per)
         if self.rate == 0 or not 0 < self.per / self.rate < inf:
-            raise ConfigError(
-                f"RateLimit(rate={self.rate!r}, per={self.per!r}) is no rate: both must be more than 0"
-            )
+            raise ConfigError(f"RateLimit(rate={self.rate!r}, per={self.per!r}) is no rate: both must be more than 0")
         require_count("RateLimit(burst=", self.burst, minimum=1)
         if self.max_wait is not None:
             require_number("RateLimit(max_wait=", self.max_wait)
@@ -174,9 +172,7 @@ class RateLimit(Policy):
                     timetable.put_off(call.now.monotonic + min(asked, self.max_pause))
         return response
 
-    def _wait(
-        self, timetable: Timetable, seat: Seat, latest: float, request: Request, call: Call
-    ) -> Flow[None]:
+    def _wait(self, timetable: Timetable, seat: Seat, latest: float, request: Request, call: Call) -> Flow[None]:
         used = False
         try:
             # A pause may move the seat back while its call sleeps.

@@ -17,7 +17,11 @@ from trivet.core.policies.policy import Forward, Policy, Stage
 from trivet.core.policies.send import discard
 from trivet.core.policies.validation import require_count
 
-CONTENT_FIELDS = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Location")
+CONTENT_FIELDS = (
+    *("Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Location"),
+    *("Content-Digest", "Repr-Digest", "Digest", "Last-Modified", "Transfer-Encoding"),
+)
+"""What describes content, and goes with it when the method becomes GET (RFC 9110 §15.4)."""
 
 
 class Redirect(Policy):

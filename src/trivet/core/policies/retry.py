@@ -114,8 +114,8 @@ class Retry(Policy):
                     call.record(RetryRefused, None, verdict)
                 return _final(failure)
             retry, delay, paid = retry + 1, verdict, _kind(failure)
-            if isinstance(failure, Response):
-                yield from discard(failure, call, limits=self.limits)
+            # Draining counts as waiting: it must not push the next attempt beyond the deadline.
+            when = call.now.monotonic + delay
             call.record(
                 RetryScheduled,
                 request,
@@ -126,7 +126,9 @@ class Retry(Policy):
                 delay,
                 _reason(failure),
             )
-            yield from SleepUntil(call.now.monotonic + delay)
+            if isinstance(failure, Response):
+                yield from discard(failure, call, limits=self.limits)
+            yield from SleepUntil(when)
 
     def _decide(
         self, request: Request, failure: Failure, retry: int, previous: float | None, call: Call
@@ -185,7 +187,10 @@ def _why_not(request: Request) -> str:
 
 
 def _statuses(statuses: Iterable[int]) -> frozenset[int]:
-    found = frozenset(statuses)
+    try:
+        found = frozenset(statuses)
+    except TypeError:
+        raise ConfigError(f"Retry(statuses=…) takes status codes, not {type(statuses).__name__}") from None
     for status in found:
         if not isinstance(status, int) or not 400 <= status <= 599:
             raise ConfigError(f"Retry(statuses=…) takes status codes from 400 to 599, not {status!r}")

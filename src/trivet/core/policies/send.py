@@ -13,6 +13,7 @@ from trivet.core.http.coding import make_decoder
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
 from trivet.core.limits import DEFAULT_LIMITS, Limits
+from trivet.core.policies.deadline import overdue
 
 DRAIN_TIME = 1.0
 """Seconds that draining a response nobody wants may take: a connection is worth no more."""
@@ -42,7 +43,7 @@ def read_content(
     if body is None:
         return response
     if deadline is None:
-        deadline = attempt_deadline(call)
+        deadline = _read_deadline(response, call)
     head_at = call.now.monotonic
     decoder = make_decoder(response.headers, limits.max_codings)
     pieces: list[bytes] = []
@@ -64,12 +65,24 @@ def read_content(
     except (DecodingError, ResponseTooLarge) as error:
         error.locate(response.request.method, response.request.url.redacted)
         raise
+    except AttemptTimeout as error:
+        if response.read_deadline is not None and call.now.monotonic >= response.read_deadline:
+            raise overdue(error, "while the content was read") from error
+        raise
     response.complete(b"".join(pieces))
     response.elapsed += call.now.monotonic - head_at
-    call.record(
-        ContentReceived, response, call.attempts, response.status, response.reason, response.elapsed, size
-    )
+    call.record(ContentReceived, response, call.attempts, response.status, response.reason, response.elapsed, size)
     return response
+
+
+def _read_deadline(response: Response, call: Call) -> float:
+    """When reading is given up. The `Deadline` that handed the response out unread has not ended with that."""
+    deadline = attempt_deadline(call)
+    if response.read_timeout is not None:
+        deadline = min(deadline, call.now.monotonic + response.read_timeout)
+    if response.read_deadline is not None:
+        deadline = min(deadline, response.read_deadline)
+    return deadline
 
 
 def discard(response: Response, call: Call, *, limits: Limits = DEFAULT_LIMITS) -> Flow[None]:
@@ -83,15 +96,15 @@ def discard(response: Response, call: Call, *, limits: Limits = DEFAULT_LIMITS) 
     response.complete(b"")
     drained = 0
     deadline = min(attempt_deadline(call), call.now.monotonic + DRAIN_TIME)
-    while drained <= limits.max_drain:
-        try:
+    try:
+        while limits.max_drain and drained <= limits.max_drain:
             data = yield from ReadBody(body, deadline)
-        except (TransportError, AttemptTimeout):
-            return  # the connection is lost, the call is not
-        if not data:
-            return
-        drained += len(data)
-    yield from CloseBody(body)
+            if not data:
+                return
+            drained += len(data)
+        yield from CloseBody(body)
+    except (TransportError, AttemptTimeout):
+        return  # the connection is lost, the call is not
 
 
 def too_large(limits: Limits) -> ResponseTooLarge:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trivet.core.http.kinds import ARRAY, OBJECT, SET
 from trivet.core.http.unset import UNSET
 from trivet.core.sdk.fields import Field, is_typed_dict
 from trivet.core.sdk.mismatch import Mismatch, describe, expected
@@ -25,7 +26,7 @@ class Part:
 
 def list_converter(convert_item: Convert) -> Convert:
     def convert(value: Any) -> list[Any]:
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, ARRAY):
             raise expected("list", value)
         items: list[Any] = []
         try:
@@ -41,7 +42,7 @@ def list_converter(convert_item: Convert) -> Convert:
 
 def set_converter(kind: Any, as_list: Convert) -> Convert:
     def convert(value: Any) -> Any:
-        items = as_list(value if not isinstance(value, set | frozenset) else list(value))
+        items = as_list(value if not isinstance(value, SET) else list(value))
         try:
             return kind(items)
         except TypeError:
@@ -52,7 +53,7 @@ def set_converter(kind: Any, as_list: Convert) -> Convert:
 
 def tuple_converter(converters: list[Convert]) -> Convert:
     def convert(value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, ARRAY):
             raise expected(f"list of {len(converters)}", value)
         if len(value) != len(converters):
             raise Mismatch(f"expected list of {len(converters)}, got one of {len(value)}")
@@ -70,7 +71,7 @@ def tuple_converter(converters: list[Convert]) -> Convert:
 
 def mapping_converter(convert_key: Convert | None, convert_item: Convert) -> Convert:
     def convert(value: Any) -> dict[Any, Any]:
-        if not isinstance(value, dict):
+        if not isinstance(value, OBJECT):
             raise expected("dict", value)
         result: dict[Any, Any] = {}
         for key, item in value.items():
@@ -89,7 +90,7 @@ def object_converter(name: str, parts: list[Part], origin: Any) -> Convert:
     make = None if is_typed_dict(origin) else origin
 
     def convert(value: Any) -> Any:
-        if not isinstance(value, dict):
+        if not isinstance(value, OBJECT):
             if make is not None and type(value) is make:
                 return value
             raise expected(f"{name} (an object)", value)
@@ -121,7 +122,7 @@ def record_converter(convert_object: Convert, parts: list[Part]) -> Convert:
     names = [part.name for part in parts]
 
     def convert(value: Any) -> Any:
-        if isinstance(value, list) and len(value) <= len(names):
+        if isinstance(value, ARRAY) and len(value) <= len(names):
             value = dict(zip(names, value, strict=False))
         return convert_object(value)
 

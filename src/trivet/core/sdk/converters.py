@@ -10,6 +10,7 @@ from types import UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from trivet.core.errors import InvalidRequest
+from trivet.core.http.kinds import CLASS
 from trivet.core.sdk.containers import (
     Part,
     list_converter,
@@ -55,12 +56,12 @@ def _key(kind: Any) -> Any:
     if not args:
         return kind
     if get_origin(kind) is Literal:
-        return Literal, tuple((type(arg), arg) for arg in args)
+        return Literal, tuple((repr(arg), arg) for arg in args)
     return get_origin(kind), tuple(map(_key, args))
 
 
 class _Compiler:
-    """Compiles one type. What it is in the middle of compiling is looked up later, so that types may recur."""
+    """Compiles one type. What it is compiling already is looked up later, so that types may recur."""
 
     def __init__(self) -> None:
         self._done: dict[Any, Convert | None] = {}
@@ -117,7 +118,7 @@ class _Compiler:
         return union_converter([(describe(kind), self._convert(kind)) for kind in kinds])
 
     def _container(self, origin: Any, args: tuple[Any, ...]) -> Convert | None:
-        if not isinstance(origin, type):
+        if not isinstance(origin, CLASS):
             return None
         if origin in _LISTS:
             return list_converter(self._convert(args[0] if args else Any))

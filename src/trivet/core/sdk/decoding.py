@@ -88,8 +88,8 @@ def decode(content: bytes, into: Any, *, max_depth: int = 500) -> Any:
             return converter.decode(utf8_json(content, max_depth=max_depth))
         return converter.convert(parse_json(content, max_depth=max_depth))
     except Mismatch as mismatch:
-        message = str(mismatch)
-    raise DecodingError(message)
+        message, cause = str(mismatch), mismatch.__cause__
+    raise DecodingError(message) from cause
 
 
 @overload
@@ -105,5 +105,5 @@ def convert(value: Any, into: Any) -> Any:
     try:
         return converter_for(into).convert(value)
     except Mismatch as mismatch:
-        message = str(mismatch)
-    raise DecodingError(message)
+        message, cause = str(mismatch), mismatch.__cause__
+    raise DecodingError(message) from cause

@@ -14,9 +14,12 @@ from typing import (
 )
 
 from trivet.core.errors import InvalidRequest
+from trivet.core.http.kinds import CLASS, TUPLE
 
 
 class Field(NamedTuple):
+    """One field; ``required`` says that there is no default for it."""
+
     name: str
     kind: Any
     required: bool
@@ -24,7 +27,7 @@ class Field(NamedTuple):
 
 def fields_of(origin: Any) -> list[Field] | None:
     """The fields of a class that JSON objects can become, or None if it is no such class."""
-    if not isinstance(origin, type):
+    if not isinstance(origin, CLASS):
         return None
     if is_typed_dict(origin):
         return [_typed_dict_field(origin, name, kind) for name, kind in _hints(origin).items()]
@@ -37,10 +40,11 @@ def fields_of(origin: Any) -> list[Field] | None:
             for f in fields(origin)
             if f.init
         ]
-    if issubclass(origin, tuple) and hasattr(origin, "_fields"):
-        hints, defaults = _hints(origin), origin._field_defaults
-        return [Field(name, hints.get(name, Any), name not in defaults) for name in origin._fields]
-    return None
+    names: tuple[str, ...] = getattr(origin, "_fields", ()) if issubclass(origin, TUPLE) else ()
+    if not names:
+        return None
+    hints, defaults = _hints(origin), getattr(origin, "_field_defaults", {})
+    return [Field(name, hints.get(name, Any), name not in defaults) for name in names]
 
 
 def is_typed_dict(origin: Any) -> bool:
@@ -83,6 +87,7 @@ def bindings_of(origin: Any, args: tuple[Any, ...]) -> dict[Any, Any]:
 
 
 def bound(kind: Any, bindings: dict[Any, Any]) -> Any:
+    """The type with its type variables replaced by what they stand for."""
     if isinstance(kind, TypeVar):
         return bindings.get(kind, kind)
     parameters = getattr(kind, "__parameters__", ())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from trivet.core.errors import DecodingError, InvalidRequest
@@ -51,12 +52,12 @@ def foreign_converter(kind: Any) -> Converter | None:
 
 
 def _pydantic(kind: Any) -> Converter:
-    import pydantic
-    from pydantic.errors import PydanticErrorMixin
-
+    # As Any: checking these few lines is not worth needing the package wherever types are checked.
+    pydantic: Any = import_module("pydantic")
+    refusal: Any = import_module("pydantic.errors").PydanticErrorMixin
     try:
         adapter = pydantic.TypeAdapter(kind)
-    except PydanticErrorMixin as error:
+    except refusal as error:
         raise InvalidRequest(f"pydantic cannot decode into {describe(kind)}: {error.message}") from error
 
     def checked(validate: Convert) -> Convert:
@@ -89,8 +90,8 @@ def _from_pydantic(errors: list[Any]) -> Exception:
 
 # What msgspec says of its own, without the input that it repeats after some of it.
 _MSGSPEC_MESSAGE = re.compile(
-    r"Expected `[^`]*`.*|Object (?:missing|contains) .*|Integer value out of range|Invalid (?:enum value|value|"
-    r"UUID|RFC3339 encoded \w+|ISO8601 duration|epoch timestamp|decimal string|base64 encoded string)",
+    r"Expected `[^`]*`.*|Object (?:missing|contains) .*|Integer value out of range|Invalid (?:enum value|"
+    r"value|UUID|RFC3339 encoded \w+|ISO8601 duration|epoch timestamp|decimal string|base64 encoded string)",
     re.DOTALL,
 )
 _MSGSPEC_PLACE = re.compile(r"(.*) - at `(?:key in )?\$(.*)`", re.DOTALL)
@@ -98,8 +99,7 @@ _MSGSPEC_STEP = re.compile(r"\[(\d+)\]|\[?([^.\[\]]+|\.\.\.)\]?")
 
 
 def _msgspec(kind: Any) -> Converter | None:
-    import msgspec
-
+    msgspec: Any = import_module("msgspec")
     try:
         decoder = msgspec.json.Decoder(kind)
     except TypeError as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from enum import Enum
-from typing import Any, TypeAlias
+from enum import Enum, EnumType
+from typing import Any, TypeAlias, cast
 
+from trivet.core.http.kinds import ENUM
 from trivet.core.sdk.mismatch import Mismatch, expected
 
 Convert: TypeAlias = Callable[[Any], Any]
@@ -31,10 +32,8 @@ def scalar(kind: Any) -> Convert | None:
         return _float
     if kind in (str, int, bool):
         return _exact(kind, kind.__name__)
-    if not isinstance(kind, type):
-        return None
-    if issubclass(kind, Enum):
-        return _enum(kind)
+    if isinstance(kind, EnumType):
+        return _enum(cast("type[Enum]", kind))
     return _written_as_string(kind)
 
 
@@ -58,7 +57,7 @@ def _float(value: Any) -> float:
     raise expected("float", value)
 
 
-def _written_as_string(kind: type) -> Convert | None:
+def _written_as_string(kind: Any) -> Convert | None:
     from datetime import date, datetime, time
 
     if kind in (datetime, date, time):
@@ -119,9 +118,9 @@ def _enum(kind: type[Enum]) -> Convert:
 
 def literal(values: tuple[Any, ...]) -> Convert:
     """The converter for ``Literal[values]``."""
-    allowed = {(type(value), value): value for value in values}
+    allowed: dict[tuple[Any, Any], Any] = {(type(value), value): value for value in values}
     # An enum member in a Literal stands in JSON as its value.
-    allowed |= {(type(value.value), value.value): value for value in values if isinstance(value, Enum)}
+    allowed.update(((v.value.__class__, v.value), v) for v in values if isinstance(v, ENUM))
 
     def convert(value: Any) -> Any:
         try:

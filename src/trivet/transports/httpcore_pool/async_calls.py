@@ -9,7 +9,6 @@ from trivet.core.limits import Limits
 from trivet.transports.httpcore_pool.content import AsyncContent, ContentFailed
 from trivet.transports.httpcore_pool.failures import explain
 from trivet.transports.httpcore_pool.messages import (
-    MAX_RUN_OUT,
     OpenBody,
     begin,
     head_problem,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from trivet.core.http.response import Response
     from trivet.transports.httpcore_pool.pools import AsyncGivenPool, AsyncPools
     from trivet.transports.protocol import Monotonic
+
 
 class AsyncCalls:
     """The half of the transport that tasks use."""
@@ -101,10 +101,8 @@ class AsyncCalls:
         token = current_operation.set(body.operation)
         try:
             if body.may_run_out():
-                for _ in range(MAX_RUN_OUT):
-                    if await anext(body.chunks, None) is None:
-                        break
-            await body.chunks.aclose()
+                async for _ in body.chunks:
+                    pass
             await body.incoming.aclose()
         except Exception as error:
             # That the connection broke is nothing to a body that nobody wants.

@@ -9,7 +9,6 @@ from trivet.core.limits import Limits
 from trivet.transports.httpcore_pool.content import ContentFailed, SyncContent
 from trivet.transports.httpcore_pool.failures import explain
 from trivet.transports.httpcore_pool.messages import (
-    MAX_RUN_OUT,
     OpenBody,
     begin,
     head_problem,
@@ -100,9 +99,8 @@ class SyncCalls:
         token = current_operation.set(body.operation)
         try:
             if body.may_run_out():
-                for _ in range(MAX_RUN_OUT):
-                    if next(body.chunks, None) is None:
-                        break
+                for _ in body.chunks:
+                    pass
             body.incoming.close()
         except Exception as error:
             # That the connection broke is nothing to a body that nobody wants.

@@ -47,12 +47,10 @@ class SyncContent:
         return self
 
     def __next__(self) -> bytes:
-        try:
-            return next(self._chunks)
-        except StopIteration:
-            raise
-        except Exception as error:
-            raise ContentFailed(error) from error
+        chunk = _pull(self._chunks)
+        if chunk is None:
+            raise StopIteration
+        return chunk
 
     def close(self) -> None:
         """Let the source release what it holds."""
@@ -83,17 +81,16 @@ class AsyncContent:
         return self
 
     async def __anext__(self) -> bytes:
-        # The default None stands for the end: StopIteration cannot be raised out of a coroutine.
         chunk: bytes | None
-        try:
-            if self._asynchronous:
+        if self._asynchronous:
+            try:
                 chunk = await anext(self._chunks, None)
-            elif self._blocking:
-                chunk = await run_in_thread(next, self._chunks, None)
-            else:
-                chunk = next(self._chunks, None)
-        except Exception as error:
-            raise ContentFailed(error) from error
+            except Exception as error:
+                raise ContentFailed(error) from error
+        elif self._blocking:
+            chunk = await run_in_thread(_pull, self._chunks)
+        else:
+            chunk = _pull(self._chunks)
         if chunk is None:
             raise StopAsyncIteration
         return chunk
@@ -105,6 +102,14 @@ class AsyncContent:
                 await self._chunks.aclose()
         else:
             _close(self._chunks)
+
+
+def _pull(chunks: Iterator[bytes]) -> bytes | None:
+    """The next chunk; None at the end, since StopIteration passes through no coroutine."""
+    try:
+        return next(chunks, None)
+    except Exception as error:
+        raise ContentFailed(error) from error
 
 
 def _close(chunks: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from math import inf
+from math import isfinite
 from typing import Final
 
 from trivet.core.errors import (
@@ -74,12 +74,17 @@ def _may_be_sent(operation: Operation) -> bool:
 
 
 def _queue_timeout(error: Exception, operation: Operation) -> TrivetError:
-    return AttemptTimeout(f"no connection became free{_within(operation)}", sent=bool(operation.sent))
+    return AttemptTimeout(
+        f"no connection became free{_within(operation.deadline - operation.began)}", sent=bool(operation.sent)
+    )
 
 
 def _connect_timeout(error: Exception, operation: Operation) -> TrivetError:
-    peer = operation.peer or "the server"
-    seconds = "" if operation.limit == inf else f" within {operation.limit - operation.connect_began:.3g} s"
+    peer = operation.peer
+    allowed = operation.deadline - operation.began
+    if operation.connect_timeout is not None and (operation.limit < operation.deadline or operation.step is Step.QUEUE):
+        allowed = min(allowed, operation.connect_timeout)
+    seconds = _within(allowed)
     if operation.step is Step.HANDSHAKE:
         message = f"the TLS handshake with {peer} did not finish{seconds}"
     elif operation.step is Step.TUNNEL:
@@ -92,15 +97,19 @@ def _connect_timeout(error: Exception, operation: Operation) -> TrivetError:
 def _connect_error(error: Exception, operation: Operation) -> TrivetError:
     failure = ConnectError(_why_no_connection(error, operation), sent=bool(operation.sent))
     # A certificate that does not verify now will not in a moment.
-    failure.permanent = hasattr(root_cause(error), "verify_message")
+    failure.permanent = _verification(root_cause(error)) is not None
     return failure
+
+
+def _verification(cause: BaseException) -> str | None:
+    """What OpenSSL has against the peer's certificate."""
+    return getattr(cause, "verify_message", None)
 
 
 def _why_no_connection(error: Exception, operation: Operation) -> str:
     cause = root_cause(error)
-    peer = operation.peer or "the server"
-    verification: str | None = getattr(cause, "verify_message", None)
-    if verification:
+    peer = operation.peer
+    if verification := _verification(cause):
         return f"certificate verify failed: {verification.rstrip('.')}"
     if type(cause).__name__ == "gaierror" or isinstance(cause, UnicodeError):
         return f"the name of {peer} could not be resolved: {_text(cause)}"
@@ -119,8 +128,7 @@ def _why_no_connection(error: Exception, operation: Operation) -> str:
 
 
 def _proxy_error(error: Exception, operation: Operation) -> TrivetError:
-    peer = operation.peer or "proxy"
-    return ConnectError(f"the proxy {peer} opened no tunnel: {_text(error)}", sent=bool(operation.sent))
+    return ConnectError(f"the proxy {operation.peer} opened no tunnel: {_text(error)}", sent=bool(operation.sent))
 
 
 # Failures of the exchange.
@@ -130,18 +138,18 @@ def _read_timeout(error: Exception, operation: Operation) -> TrivetError:
     if operation.sent is False:
         return _connect_timeout(error, operation)
     if operation.step is Step.CONTENT:
-        message = f"the content of the response did not arrive{_within(operation)}"
+        message = f"the content of the response did not arrive{_within(operation.deadline - operation.began)}"
     elif operation.answered:
-        message = f"the head of the response was not complete{_within(operation)}"
+        message = f"the head of the response was not complete{_within(operation.deadline - operation.began)}"
     else:
-        message = f"the server did not answer{_within(operation)}"
+        message = f"the server did not answer{_within(operation.deadline - operation.began)}"
     return AttemptTimeout(message, sent=True)
 
 
 def _write_timeout(error: Exception, operation: Operation) -> TrivetError:
     if operation.sent is False:
         return _connect_timeout(error, operation)
-    return AttemptTimeout(f"the request could not be written{_within(operation)}", sent=True)
+    return AttemptTimeout(f"the request could not be written{_within(operation.deadline - operation.began)}", sent=True)
 
 
 def _broken(error: Exception, operation: Operation) -> TrivetError:
@@ -197,9 +205,12 @@ def _local_protocol_error(error: Exception, operation: Operation) -> TrivetError
     return InvalidRequest(f"the request cannot be sent: {_text(error)}")
 
 
-def _within(operation: Operation) -> str:
-    limit = operation.deadline
-    return "" if limit in (inf, -inf) else f" within {limit - operation.began:.3g} s"
+def _within(seconds: float) -> str:
+    if not isfinite(seconds):
+        return ""
+    # A limit of half a second was set a moment before the clock was read: 0.4997 s says less.
+    text = f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2f}"
+    return f" within {text.rstrip('0').rstrip('.')} s"
 
 
 def _text(error: BaseException) -> str:

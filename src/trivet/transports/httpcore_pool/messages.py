@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from trivet.core.errors import AttemptTimeout, InvalidRequest
 from trivet.core.http.headers import Headers
@@ -20,18 +20,12 @@ if TYPE_CHECKING:
     from trivet.transports.protocol import Monotonic
 
 
-MAX_RUN_OUT: Final = 16
-"""How many pieces of content that have arrived already letting go of a body may run through."""
-
-
 class OpenBody:
     """The handle of a body: the response of the pool, and the iterator over its content."""
 
     __slots__ = ("chunks", "incoming", "operation", "timeouts")
 
-    def __init__(
-        self, incoming: Any, chunks: Any, operation: Operation, timeouts: dict[str, float | None]
-    ) -> None:
+    def __init__(self, incoming: Any, chunks: Any, operation: Operation, timeouts: dict[str, float | None]) -> None:
         self.incoming = incoming
         self.chunks = chunks
         self.operation = operation
@@ -40,9 +34,9 @@ class OpenBody:
     def may_run_out(self) -> bool:
         """Prepare to let go of the body: whether its iterator can be run to its end without waiting.
 
-        What has arrived already then comes out, and the first read of the socket fails at once, upon which httpcore
-        closes the connection; a body that has arrived as a whole leaves it open. Over HTTP/2 the socket belongs to
-        other requests as well, and in a pool without our backends nobody would make the read fail.
+        What one read of the socket has brought already then comes out, and the next read fails at once, upon which
+        httpcore closes the connection; a body that has arrived as a whole leaves it open. Over HTTP/2 the socket
+        belongs to other requests as well, and in a pool without our backends nobody would make the read fail.
 
         It also ends the generators that httpcore nests over the content. Closing the outermost, as httpcore
         does, leaves the others to the garbage collector: late under asyncio, and with a warning under trio.
@@ -81,6 +75,7 @@ def begin(action: SendRequest, monotonic: Monotonic) -> Operation:
     if request.method == "CONNECT":
         raise InvalidRequest("a tunnel is opened with the proxy setting, not with CONNECT")
     operation = Operation(action.deadline, monotonic, action.connect_timeout)
+    operation.peer = request.url.authority
     if operation.time_left() <= 0:
         raise AttemptTimeout("no time was left to send the request", sent=False)
     return operation
@@ -116,7 +111,9 @@ def head_problem(incoming: Any, limits: Limits) -> str | None:
         return f"the server answered with an interim status, {incoming.status}, as if it were the last"
     fields = incoming.headers
     if len(fields) > limits.max_fields:
-        return f"the head of the response has {len(fields)} fields; Limits(max_fields={limits.max_fields}) allows no more"
+        return (
+            f"the head of the response has {len(fields)} fields; Limits(max_fields={limits.max_fields}) allows no more"
+        )
     # Four bytes for the colon, the space and the end of a line.
     size = sum([len(name) + len(value) for name, value in fields]) + 4 * len(fields)
     if size > limits.max_header_bytes:

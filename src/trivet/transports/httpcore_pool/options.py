@@ -77,9 +77,7 @@ class PoolOptions:
         if isinstance(verify, str | os.PathLike) and not os.path.exists(verify):
             raise ConfigError(f"verify: there is no file or directory {os.fspath(verify)!r}")
         if given_context and self._cert is not None:
-            raise ConfigError(
-                "cert and an SSLContext exclude each other: load the client certificate into the context"
-            )
+            raise ConfigError("cert and an SSLContext exclude each other: load the client certificate into the context")
         if self.uds is not None and self._proxy is not None:
             raise ConfigError("uds and proxy exclude each other")
         if self.uds is not None and self.local_address is not None:

@@ -131,9 +131,7 @@ class GivenPool:
     def get(self, url: URL) -> Any:
         """The pool. Raises `ConfigError` if it is only good for asynchronous calls."""
         if not hasattr(self._pool, "handle_request"):
-            raise ConfigError(
-                f"{type(self._pool).__name__} has no handle_request: it is a pool for AsyncClient"
-            )
+            raise ConfigError(f"{type(self._pool).__name__} has no handle_request: it is a pool for AsyncClient")
         return self._pool
 
     def close(self) -> None:
@@ -152,9 +150,7 @@ class AsyncGivenPool:
     async def get(self, url: URL) -> Any:
         """The pool. Raises `ConfigError` if it is only good for synchronous calls."""
         if not hasattr(self._pool, "handle_async_request"):
-            raise ConfigError(
-                f"{type(self._pool).__name__} has no handle_async_request: it is a pool for Client"
-            )
+            raise ConfigError(f"{type(self._pool).__name__} has no handle_async_request: it is a pool for Client")
         return self._pool
 
     async def aclose(self) -> None:

@@ -32,7 +32,7 @@ class Operation:
     ``sent``: whether a byte of the request may have left; None if the streams cannot tell, because they have
     not seen its connection open, or share it among requests (HTTP/2).
     ``reused``: its connection had carried a response before. ``answered``: a byte of its own response came.
-    ``stale``: its reused connection ended before that. ``peer``: whom the connection was opened to.
+    ``stale``: its reused connection ended before that. ``peer``: whom its connection is to, as text for people.
     ``opened``: the stream it opened, until the request has it; whoever ends the operation early closes it.
     """
 
@@ -52,9 +52,7 @@ class Operation:
         "step",
     )
 
-    def __init__(
-        self, deadline: float, monotonic: Callable[[], float], connect_timeout: float | None = None
-    ) -> None:
+    def __init__(self, deadline: float, monotonic: Callable[[], float], connect_timeout: float | None = None) -> None:
         self.deadline = deadline
         self.monotonic = monotonic
         self.connect_timeout = connect_timeout
@@ -66,7 +64,7 @@ class Operation:
         self.reused = False
         self.answered = False
         self.stale = False
-        self.peer: str | None = None
+        self.peer = "the server"
         self.opened: Any = None
 
     def time_left(self) -> float:

@@ -161,9 +161,7 @@ class SocketStream(NetworkStream):
         return None
 
 
-def _connect_any(
-    addresses: list[Any], deadline: float | None, source: tuple[str, int] | None
-) -> socket.socket:
+def _connect_any(addresses: list[Any], deadline: float | None, source: tuple[str, int] | None) -> socket.socket:
     failure: OSError = OSError("the name has no address")
     try:
         for index, (family, kind, protocol, _, address) in enumerate(addresses):

@@ -130,9 +130,7 @@ class Answers(TokenAuth):
         self.answers = list(answers)
         self.refused: list[Token | None] = []
 
-    def obtain(
-        self, request: Request, call: Call, forward: Forward, refused: Token | None
-    ) -> Flow[Token | Response]:
+    def obtain(self, request: Request, call: Call, forward: Forward, refused: Token | None) -> Flow[Token | Response]:
         yield from ()
         self.refused.append(refused)
         return self.answers.pop(0)

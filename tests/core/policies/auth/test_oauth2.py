@@ -73,11 +73,7 @@ class TestTokenRequest:
         assert sent.headers["User-Agent"] == "reporter/1.0"
 
     def test_body(self) -> None:
-        sent = (
-            Run(make(client_auth="body", scope=["a", "b"], audience="https://api", extra={"x": "é&"}))
-            .start()
-            .sent
-        )
+        sent = Run(make(client_auth="body", scope=["a", "b"], audience="https://api", extra={"x": "é&"})).start().sent
         assert "Authorization" not in sent.headers
         assert isinstance(sent.content, bytes)
         assert parse_qs(sent.content.decode(), strict_parsing=True) == {
@@ -136,9 +132,7 @@ class TestTokenRequest:
             ),
         ],
     )
-    def test_settings_are_checked(
-        self, client_id: str, secret: str, options: dict[str, Any], message: str
-    ) -> None:
+    def test_settings_are_checked(self, client_id: str, secret: str, options: dict[str, Any], message: str) -> None:
         with pytest.raises(ConfigError) as caught:
             OAuth2ClientCredentials(TOKEN_URL, client_id, secret, **options)
         assert message in str(caught.value)
@@ -173,9 +167,7 @@ class TestLifetime:
             ("nan", 0.0),
         ],
     )
-    def test_a_token_is_used_until_shortly_before_it_expires(
-        self, expires_in: object, good_until: float
-    ) -> None:
+    def test_a_token_is_used_until_shortly_before_it_expires(self, expires_in: object, good_until: float) -> None:
         auth = make()
         run = Run(auth, now=90.0).start().reply(granted(expires_in=expires_in), at=100.0)
         # Even a token that lives for no time at all serves the call that fetched it.
@@ -486,9 +478,7 @@ class OAuthMachine(RuleBasedStateMachine):
                 self.settle(run)
 
     @precondition(lambda self: self.of("fetching"))
-    @rule(
-        data=st.data(), answer=st.sampled_from(["token", "token", "refusal", "trouble", "broken", "garbage"])
-    )
+    @rule(data=st.data(), answer=st.sampled_from(["token", "token", "refusal", "trouble", "broken", "garbage"]))
     def token_endpoint_answers(self, data: st.DataObject, answer: str) -> None:
         run = self.pick(data, "fetching")
         assert run is not None

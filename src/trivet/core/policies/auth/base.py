@@ -67,9 +67,7 @@ class Auth(Policy):
         return f"{type(self).__name__}()"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            f"{type(self).__name__} holds secrets, so it is not pickled: make a new one over there"
-        )
+        raise TypeError(f"{type(self).__name__} holds secrets, so it is not pickled: make a new one over there")
 
 
 def is_visible(text: str) -> bool:
@@ -77,9 +75,7 @@ def is_visible(text: str) -> bool:
     return _VISIBLE.fullmatch(text) is not None
 
 
-def require_visible(
-    secret: object, what: str, error: type[ConfigError | InvalidRequest] = ConfigError
-) -> str:
+def require_visible(secret: object, what: str, error: type[ConfigError | InvalidRequest] = ConfigError) -> str:
     """The secret, if it is a string of visible ASCII characters that a field can carry as it is.
 
     Raises ``error``, which says what is wrong with it and does not show it.

@@ -55,9 +55,7 @@ class TokenAuth(Auth):
 
     header = "Authorization"
 
-    def obtain(
-        self, request: Request, call: Call, forward: Forward, refused: Token | None
-    ) -> Flow[Token | Response]:
+    def obtain(self, request: Request, call: Call, forward: Forward, refused: Token | None) -> Flow[Token | Response]:
         """A token for ``request`` other than ``refused``, or the same one if there is no other.
 
         ``forward`` sends a request past this policy, without credentials. A `Response` instead of a token,
@@ -117,15 +115,11 @@ class BearerAuth(TokenAuth):
             return forward(self._token.sign(request), call)
         return super().authenticate(request, call, forward)
 
-    def obtain(
-        self, request: Request, call: Call, forward: Forward, refused: Token | None
-    ) -> Flow[Token | Response]:
+    def obtain(self, request: Request, call: Call, forward: Forward, refused: Token | None) -> Flow[Token | Response]:
         """Call the function that was given as the token."""
         assert self._source is not None
         text = yield from Invoke(self._source)
-        return Token(
-            require_visible(text, "BearerAuth: the token that the function returned", InvalidRequest)
-        )
+        return Token(require_visible(text, "BearerAuth: the token that the function returned", InvalidRequest))
 
     def __repr__(self) -> str:
         return "BearerAuth([redacted])"

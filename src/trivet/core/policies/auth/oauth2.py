@@ -114,9 +114,7 @@ class OAuth2ClientCredentials(TokenAuth):
         self._flight: Flight | None = None
         self._lock = Lock()
 
-    def obtain(
-        self, request: Request, call: Call, forward: Forward, refused: Token | None
-    ) -> Flow[Token | Response]:
+    def obtain(self, request: Request, call: Call, forward: Forward, refused: Token | None) -> Flow[Token | Response]:
         """The shared token; or a new one, fetched by this call or by another one that is at it already."""
         while True:
             with self._lock:
@@ -133,9 +131,7 @@ class OAuth2ClientCredentials(TokenAuth):
             if slot is None:
                 return (yield from self._fly(flight, request, call, forward))
             if not (yield from Park(slot, attempt_deadline(call))):
-                raise AttemptTimeout(
-                    "no time left to wait for the token that another call is fetching", sent=False
-                )
+                raise AttemptTimeout("no time left to wait for the token that another call is fetching", sent=False)
             if flight.answer is not None:
                 return self._deliver(flight.answer, call)
 
@@ -185,9 +181,7 @@ class OAuth2ClientCredentials(TokenAuth):
         """The answer of a flight for one of its passengers, each of whom gets a response of its own."""
         if isinstance(answer, Token):
             return answer
-        response = Response(
-            answer.status, answer.headers, answer.content, reason=answer.reason, request=answer.request
-        )
+        response = Response(answer.status, answer.headers, answer.content, reason=answer.reason, request=answer.request)
         response.elapsed, response.trace = answer.elapsed, call.trace
         if response.status == 429 or response.status >= 500:
             return response
@@ -195,14 +189,9 @@ class OAuth2ClientCredentials(TokenAuth):
 
     def _presentable(self, response: Response, answer: Mapping[str, Any]) -> Response:
         """What may be seen of a refusal: its OAuth error (RFC 6749 §5.2), but no token and no secret."""
-        members = {
-            name: self._clean(text) for name in _REFUSAL_MEMBERS if isinstance(text := answer.get(name), str)
-        }
+        members = {name: self._clean(text) for name in _REFUSAL_MEMBERS if isinstance(text := answer.get(name), str)}
         # Raw: what a server sends need not pass the checks for what is sent to one.
-        lines = [
-            (name.encode("latin-1"), value.encode("latin-1"))
-            for name, value in redact_headers(response.headers)
-        ]
+        lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in redact_headers(response.headers)]
         presentable = Response(
             response.status,
             Headers.from_raw(lines).without("Content-Length", "Content-Encoding"),
