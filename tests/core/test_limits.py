@@ -80,7 +80,7 @@ def test_they_are_frozen_and_take_names_only() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         DEFAULT_LIMITS.max_idle = 1  # type: ignore[misc]  # the mistake is the point
     with pytest.raises(TypeError):
-        Limits(10)  # type: ignore[misc]  # the mistake is the point
+        Limits(10)  # type: ignore[call-arg]  # the mistake is the point
 
 
 def test_they_copy_and_pickle() -> None:

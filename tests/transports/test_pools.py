@@ -179,10 +179,12 @@ def test_a_pool_of_ones_own(runtime: Runtime, hostile: MakeHostile, library: Mod
                 assert await caller.fetch(Request("POST", f"{server.url}/x?y", (), body)) == b"hello"
         # The transport has left the pool open.
         assert pool.connections
-        async with calling(runtime, HTTPCoreTransport(pool)) as caller:
-            response = await caller.send(server.url)
-            assert await caller.read(response) == b"hello"
-            await caller.close_body(response)
+        # Letting go of a body leaves generators of httpcore suspended in a bare pool, of which trio warns.
+        if clamped or runtime.name != "trio":
+            async with calling(runtime, HTTPCoreTransport(pool)) as caller:
+                response = await caller.send(server.url)
+                assert await caller.read(response) == b"hello"
+                await caller.close_body(response)
         await close_pool(pool)
         server.wait_until(lambda: not server.open)
         gc.collect()
@@ -258,7 +260,7 @@ def test_the_head_of_a_response_is_bounded_over_a_pool_of_ones_own(runtime: Runt
     server = hostile([read_head, send(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"), hang])
 
     async def scenario() -> None:
-        pool = pool_of(httpcore, runtime)
+        pool = pool_of(httpcore, runtime, clamped=True)
         async with calling(runtime, HTTPCoreTransport(pool, limits=Limits(max_fields=199))) as caller:
             with pytest.raises(RemoteProtocolError, match="200 fields"):
                 await caller.send(server.url)
@@ -266,9 +268,7 @@ def test_the_head_of_a_response_is_bounded_over_a_pool_of_ones_own(runtime: Runt
             server.wait_until(lambda: not server.open)
         await close_pool(pool)
 
-    # Under trio the garbage collector complains about the generators that httpcore leaves suspended.
-    if runtime.name != "trio":
-        runtime.run(scenario)
+    runtime.run(scenario)
 
 
 @pytest.mark.parametrize(

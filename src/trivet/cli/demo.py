@@ -81,10 +81,10 @@ def demo(seed: int | None) -> None:
             try:
                 for target, outcome in run(f"{api.url}/{name}", options):
                     calls += 1
-                    console.print(f"\n[bold]{name}[/bold]  GET /{target}  [dim]{SCENES[target]}[/dim]")
+                    console.print(f"\n[bold]{name}[/bold]  GET /{target}  [dim]{SCENES[target]}[/dim]", soft_wrap=True)
                     _show(console, outcome)
             except ImportError:
-                console.print(f"\n[bold]{name}[/bold]  is not installed: pip install 'trivet[trio]'")
+                console.print(f"\n[bold]{name}[/bold]  is not installed: pip install 'trivet\\[trio]'")
     console.print(f"\n{calls} calls, decided by one core.")
 
 

@@ -37,6 +37,7 @@ from trivet.core.exchange.slot import Slot
 from trivet.core.exchange.states import Signal, State
 from trivet.core.exchange.trace import Attempt, Event, Trace
 from trivet.core.http.build import build_request
+from trivet.core.http.framing import framed_fields
 from trivet.core.http.headers import Headers
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
@@ -104,6 +105,7 @@ __all__ = [
     "build_request",
     "classify",
     "discard",
+    "framed_fields",
     "may_resend",
     "read_content",
     "send",

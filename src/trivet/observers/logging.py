@@ -134,11 +134,11 @@ def _details(event: Event, subject: Subject) -> str:
     elif isinstance(event, ResponseReceived) and isinstance(subject, Response):
         title, headers, content = "response", shown_headers(subject.headers), shown_response_content(subject)
     elif isinstance(event, ContentReceived) and isinstance(subject, Response):
-        return f"response content:{_INDENT}{shown_response_content(subject) or '<empty>'}"
+        return f"response content: {shown_response_content(subject) or '<empty>'}"
     else:
         return ""
-    lines = [f"{title} headers:", *headers] if headers else [f"{title} without headers"]
-    return _INDENT.join([*lines, f"content: {content}"] if content else lines)
+    text = _INDENT.join([f"{title} headers:", *headers]) if headers else f"{title} without headers"
+    return f"{text}\n{title} content: {content}" if content else text
 
 
 def _fields(event: Event, subject: Subject) -> dict[str, Any]:

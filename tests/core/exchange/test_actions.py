@@ -10,7 +10,6 @@ import pytest
 from trivet.core.exchange.actions import (
     Action,
     CloseBody,
-    CurrentCall,
     Invoke,
     Park,
     ReadBody,

@@ -19,7 +19,6 @@ from trivet.core.errors import (
 )
 from trivet.core.exchange.actions import (
     CloseBody,
-    CurrentCall,
     Invoke,
     Park,
     ReadBody,
@@ -424,7 +423,9 @@ def test_a_call_leaves_a_trace() -> None:
     exchange.fail(ReadError("it broke", sent=True), at(1))
     exchange.receive(Response(404), at(3))
 
-    assert list(exchange.trace or ()) == [
+    events = list(exchange.trace or ())
+    assert [type(event) for event in events] == [RequestSent, AttemptFailed, RequestSent, ResponseReceived]
+    assert events == [
         RequestSent(100.0, 1, "GET", SHOWN),
         AttemptFailed(101.0, 1, "ReadError", "it broke"),
         RequestSent(101.0, 2, "GET", SHOWN),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import pickle
 from collections.abc import Sequence
 
@@ -54,8 +53,8 @@ LINES: list[tuple[Event, str]] = [
 def trace_of(events: Sequence[Event], started: float = 0.0) -> Trace:
     made = Trace(Instant(started, 1_700_000_000.0))
     for event in events:
-        at, *args = dataclasses.astuple(event)
-        made.add(type(event), at, tuple(args))
+        at, *values = event  # type: ignore[misc]  # events are tuples, which their protocol does not say
+        made.add(type(event), at, tuple(values))
     return made
 
 
@@ -65,9 +64,9 @@ def test_each_event_reads_as_a_line(event: Event, line: str) -> None:
 
 
 def test_every_kind_of_event_is_in_the_table() -> None:
-    kinds = {each for each in vars(trace).values() if isinstance(each, type) and issubclass(each, Event)}
+    kinds = {name for name, each in vars(trace).items() if "at" in getattr(each, "_fields", ())}
 
-    assert {type(event) for event, _ in LINES} == kinds - {Event}
+    assert {type(event).__name__ for event, _ in LINES} == kinds
 
 
 def test_a_trace_is_a_sequence_of_its_events() -> None:
@@ -76,6 +75,7 @@ def test_a_trace_is_a_sequence_of_its_events() -> None:
 
     assert len(trace) == len(events)
     assert list(trace) == events
+    assert [type(event) for event in trace] == [type(event) for event in events]
     assert trace[0] == events[0]
     assert trace[-1] == events[-1]
     assert trace[2:5] == events[2:5]
@@ -185,5 +185,6 @@ def test_a_trace_can_be_copied_and_pickled(duplicate: object) -> None:
     copied = duplicate(trace)  # type: ignore[operator]  # one of three functions
 
     assert list(copied) == list(trace)
+    assert [type(event) for event in copied] == [type(event) for event in trace]
     assert copied.started == trace.started
     assert str(copied) == str(trace)

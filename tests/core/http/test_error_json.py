@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trivet.core.http.error_json import message_in_json
-from trivet.core.http.json_types import is_array, is_object
 
 SHAPES: dict[str, tuple[Any, str]] = {
     # One member that says it.
@@ -192,11 +191,3 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_document_is_read(document: Any) -> None:
     assert isinstance(message_in_json(document), str)
-
-
-@pytest.mark.parametrize(
-    ("value", "object_", "array"),
-    [({}, True, False), ([], False, True), ("", False, False), (None, False, False)],
-)
-def test_what_a_value_is(value: Any, object_: bool, array: bool) -> None:
-    assert (is_object(value), is_array(value)) == (object_, array)

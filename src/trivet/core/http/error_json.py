@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from trivet.core.http.json_types import is_array, is_object
+from trivet.core.http.kinds import LIST, OBJECT
 from trivet.core.http.redaction import REDACTED, is_secret_name
 
 _MAX_ITEMS: Final = 5
@@ -31,7 +31,7 @@ _NO_FIELD: Final = frozenset(
 )
 
 
-def message_in_json(document: object) -> str:
+def message_in_json(document: Any) -> str:
     """What the document says about the error, or ``""``.
 
     >>> message_in_json({"message": "Validation failed.", "errors": {"email": ["has been taken"]}})
@@ -40,14 +40,14 @@ def message_in_json(document: object) -> str:
     return _text(document, _MAX_DEPTH)
 
 
-def _text(value: object, depth: int) -> str:
+def _text(value: Any, depth: int) -> str:
     if isinstance(value, str):
         return value.strip()
     if depth == 0:
         return ""
-    if is_array(value):
+    if isinstance(value, LIST):
         return _listed((_item(item, depth - 1) for item in value[:_MAX_ITEMS]), len(value))
-    return _object(value, depth - 1) if is_object(value) else ""
+    return _object(value, depth - 1) if isinstance(value, OBJECT) else ""
 
 
 def _object(members: dict[str, Any], depth: int) -> str:
@@ -63,7 +63,7 @@ def _object(members: dict[str, Any], depth: int) -> str:
 
 def _headline(members: Mapping[str, Any], depth: int) -> str:
     error = members.get("error")
-    if (is_object(error) or is_array(error)) and (text := _text(error, depth)):
+    if not isinstance(error, str) and (text := _text(error, depth)):
         return text
     title, detail = members.get("title"), members.get("detail")
     if isinstance(title, str) and isinstance(detail, str):
@@ -85,10 +85,10 @@ def _led_by(title: str, detail: str) -> str:
 
 def _details(members: Mapping[str, Any], depth: int) -> str:
     for name in _DETAILS:
-        value = members.get(name)
-        if is_object(value) and name == "errors" and depth:
+        value: Any = members.get(name)
+        if isinstance(value, OBJECT) and name == "errors" and depth:
             text = _object(value, depth - 1) if isinstance(value.get("message"), str) else _mapping(value, depth - 1)
-        elif is_object(value):
+        elif isinstance(value, OBJECT):
             continue  # data about the error ("details": {"kind": "pods"}), not more errors
         else:
             text = _text(value, depth)
@@ -97,21 +97,21 @@ def _details(members: Mapping[str, Any], depth: int) -> str:
     return ""
 
 
-def _item(item: object, depth: int) -> str:
+def _item(item: Any, depth: int) -> str:
     """One of several errors, with the place it is about in front."""
     text = _text(item, depth)
-    if not text or not is_object(item):
+    if not text or not isinstance(item, OBJECT):
         return text
     folded = {_fold(name): value for name, value in islice(item.items(), _MAX_MEMBERS)}
     place = next((found for name in _PLACES if (found := _place(folded.get(name)))), "")
     return f"{place}: {text}" if place and place != text else text
 
 
-def _place(value: object) -> str:
-    if is_array(value):
+def _place(value: Any) -> str:
+    if isinstance(value, LIST):
         # ["body", "user", "email"] of FastAPI and Pydantic, ["user", 0] of GraphQL.
         return ".".join(str(step) for step in value[:10] if isinstance(step, str | int))
-    if is_object(value):
+    if isinstance(value, OBJECT):
         # {"pointer": "/data/attributes/name"} or {"parameter": "page"} of JSON:API.
         return _place(value.get("pointer") or value.get("parameter") or "")
     return value if isinstance(value, str) else ""
@@ -119,14 +119,16 @@ def _place(value: object) -> str:
 
 def _maps_fields(members: Mapping[str, Any]) -> bool:
     """Whether this maps names of fields to lists of messages, as Django REST framework and Rails answer."""
-    return all(is_array(messages) and all(isinstance(text, str) for text in messages) for messages in members.values())
+    return all(
+        isinstance(messages, LIST) and all(isinstance(text, str) for text in messages) for messages in members.values()
+    )
 
 
 def _mapping(fields: dict[str, Any], depth: int) -> str:
     return _listed((_field(name, value, depth) for name, value in islice(fields.items(), _MAX_ITEMS)), len(fields))
 
 
-def _field(name: str, value: object, depth: int) -> str:
+def _field(name: str, value: Any, depth: int) -> str:
     # The message about a password may quote the password.
     text = REDACTED if is_secret_name(name) else _text(value, depth)
     return text if not text or name in _NO_FIELD else f"{name}: {text}"

@@ -112,13 +112,10 @@ def _join_checked(base: URL | None, target: str) -> URL:
     path, _, query = target.partition("?")
     try:
         _check_relative(target, path)
-        return _append(base, encode_path(path), encode_query_text(query))
-    except UnicodeEncodeError:
-        raise InvalidRequest(f"target {printable_url(target)}: a lone surrogate has no UTF-8 form") from None
-    except InvalidRequest:
-        raise
+        path, query = encode_path(path), encode_query_text(query)
     except ValueError as error:
         raise InvalidRequest(f"target {printable_url(target)}: {error}") from None
+    return _append(base, path, query)
 
 
 def _check_relative(target: str, path: str) -> None:

@@ -125,6 +125,7 @@ def text_encoding(headers: Headers) -> str:
     charset = media_type.params.get("charset", "").strip()
     if charset and not media_type.is_json:
         try:
+            b"\0".decode(charset, "replace")  # Python's codecs that are not of text, such as hex, refuse
             if codecs.lookup(charset).name.replace("_", "-") not in _NOT_CHARSETS:
                 return charset
         except (LookupError, ValueError):

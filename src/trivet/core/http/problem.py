@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trivet.core.errors import DecodingError, LocalProtocolError
 from trivet.core.http.json import parse_json
-from trivet.core.http.json_types import is_object
+from trivet.core.http.kinds import OBJECT
 from trivet.core.http.masking import excerpt
 from trivet.core.http.media_type import MediaType, media_type_of
 
@@ -67,7 +67,7 @@ def parse_problem(response: Response) -> Problem | None:
     return read_problem(document, media_type, response.status)
 
 
-def read_problem(document: object, media_type: MediaType, status: int) -> Problem | None:
+def read_problem(document: Any, media_type: MediaType, status: int) -> Problem | None:
     """The problem that a JSON document is which came with this media type and status, or None.
 
     Members of another type than RFC 9457 §3.1 gives them are ignored.
@@ -78,7 +78,7 @@ def read_problem(document: object, media_type: MediaType, status: int) -> Proble
     >>> problem.type, problem.title, problem.status, problem.extensions
     ('about:blank', 'Out of credit', None, {'balance': 30})
     """
-    if not is_object(document):
+    if not isinstance(document, OBJECT):
         return None
     kind, title, detail = (_string(document, name) for name in ("type", "title", "detail"))
     said_status = document.get("status")

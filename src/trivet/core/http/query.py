@@ -66,8 +66,6 @@ def _encode_text(text: str) -> str:
     try:
         check_characters(text)
         return encode_query_text(text.removeprefix("?"))
-    except UnicodeEncodeError:
-        raise InvalidRequest("params= as text: a lone surrogate has no UTF-8 form") from None
     except ValueError as error:
         raise InvalidRequest(f"params= as text: {error}") from None
 
@@ -88,18 +86,24 @@ def _pairs(params: object) -> Iterator[tuple[Any, Any]]:
 def _encode_pairs(name: object, value: Any) -> list[str]:
     if not isinstance(name, str):
         raise InvalidRequest(f"params=: a name must be a str, not {type(name).__name__}")
+    encoded_name = _encode(name, name)
+    if value is None:
+        return []
+    if not isinstance(value, list | tuple | set | frozenset):
+        return [f"{encoded_name}={_encode(name, scalar_text(value, 'params', name))}"]
+    items = cast("Iterable[Any]", value)
+    texts = [_encode(name, scalar_text(item, "params", name)) for item in items if item is not None]
+    if not isinstance(value, list | tuple):
+        # A set has no order, and the same request should have the same URL in every run.
+        texts.sort()
+    return [f"{encoded_name}={text}" for text in texts]
+
+
+def _encode(name: str, text: str) -> str:
     try:
-        encoded_name = percent_encode(name)
-        if isinstance(value, list | tuple | set | frozenset):
-            items = cast("Iterable[Any]", value)
-            texts = [percent_encode(scalar_text(item, "params", name)) for item in items if item is not None]
-            if not isinstance(value, list | tuple):
-                # A set has no order, and the same request should have the same URL in every run.
-                texts.sort()
-            return [f"{encoded_name}={text}" for text in texts]
-        return [] if value is None else [f"{encoded_name}={percent_encode(scalar_text(value, 'params', name))}"]
-    except UnicodeEncodeError:
-        raise InvalidRequest(f"params={name!r}: a lone surrogate has no UTF-8 form") from None
+        return percent_encode(text)
+    except ValueError as error:
+        raise InvalidRequest(f"params={name!r}: {error}") from None
 
 
 def scalar_text(value: object, argument: str, name: str) -> str:

@@ -66,7 +66,7 @@ _SECRET_WORDS: Final = frozenset(
 _HARMLESS_FIELDS: Final = frozenset({"idempotency-key", "x-idempotency-key", "sec-websocket-key"})
 
 _WORD: Final = "[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
-_USERINFO: Final = r"((?:[A-Za-z][A-Za-z0-9+.\-]*:)?[/\\]*)([^/\\?#]*)@"
+_USERINFO: Final = r"((?:[A-Za-z][A-Za-z0-9+.\-]*:)?[/\\]*)[^/?#]*@"
 _PRINTED_URL_LENGTH: Final = 200
 _JSON_DEPTH: Final = 64
 
@@ -80,7 +80,7 @@ def is_secret_name(name: str) -> bool:
     # The pattern is compiled at its first use (re keeps it), since compiling it would slow every import.
     words = [word.lower() for word in re.findall(_WORD, name)]
     joined = "".join(words)
-    if any(stem in joined for stem in _SECRET_STEMS):
+    if joined in _SECRET_WORDS or any(stem in joined for stem in _SECRET_STEMS):
         return True
     return any(word in _SECRET_WORDS or word.removesuffix("s") in _SECRET_WORDS for word in words)
 

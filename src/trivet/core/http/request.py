@@ -35,6 +35,9 @@ class Request:
     that the request goes to an origin which must see none of the client's credentials: no policy adds any.
     ``on_interim`` is called with each 1xx response.
 
+    A pickled request lacks what belongs to this process, a `Stream` and ``on_interim``, and every credential:
+    in the header fields, and what `URL.redacted` masks.
+
     The methods of RFC 9110 are accepted in any case; others are case-sensitive (RFC 9110 §9.1) and kept.
 
     Raises `InvalidRequest` for a method that is not a token, a bad URL, a bad field, or content of

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
 from trivet.core.errors import DecodingError
 from trivet.core.http.json import parse_json
-from trivet.core.http.json_types import is_array, is_object
+from trivet.core.http.kinds import LIST, OBJECT
 from trivet.core.http.media_type import media_type_of
 from trivet.core.http.redaction import is_credential_field, is_secret_name
 
@@ -78,12 +78,12 @@ def _in_content(request: Request) -> Iterator[str]:
         yield from _in_json(document, named=False)
 
 
-def _in_json(value: object, *, named: bool) -> Iterator[str]:
+def _in_json(value: Any, *, named: bool) -> Iterator[str]:
     """The strings that stand, at any depth, under a name that speaks of a secret."""
-    if is_object(value):
+    if isinstance(value, OBJECT):
         for name, member in value.items():
             yield from _in_json(member, named=named or is_secret_name(name))
-    elif is_array(value):
+    elif isinstance(value, LIST):
         for item in value:
             yield from _in_json(item, named=named)
     elif named and isinstance(value, str):

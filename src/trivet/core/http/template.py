@@ -64,7 +64,7 @@ def _compile(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         name, brace, literal = piece.partition("}")
         if not brace:
             raise InvalidRequest(f"template {printable_url(template)}: a '{{' is not closed")
-        if not name or not _NAME.issuperset(name):
+        if not name or name[0] == "." or not _NAME.issuperset(name):
             raise InvalidRequest(f"template {printable_url(template)}: {_bad_expression(name)}")
         names.append(name)
         literals.append(literal)
@@ -100,8 +100,8 @@ def _encode(name: str, value: Any) -> str:
         raise InvalidRequest(f"path={name!r}: the value is or holds a '.' or '..' segment, which could lead elsewhere")
     try:
         return percent_encode(text)
-    except UnicodeEncodeError:
-        raise InvalidRequest(f"path={name!r}: a lone surrogate has no UTF-8 form") from None
+    except ValueError as error:
+        raise InvalidRequest(f"path={name!r}: {error}") from None
 
 
 def has_dot_segment(path: str) -> bool:

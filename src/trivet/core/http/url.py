@@ -76,7 +76,7 @@ class URL(str):
         try:
             return _parse(text)
         except ValueError as error:
-            raise InvalidRequest(f"URL {printable_url(text)}: {_problem(error)}") from None
+            raise InvalidRequest(f"URL {printable_url(text)}: {error}") from None
 
     @property
     def redacted(self) -> str:
@@ -103,8 +103,8 @@ class URL(str):
         try:
             return self._resolve(reference)
         except ValueError as error:
-            problem = _problem(error)
-            raise InvalidRequest(f"reference {printable_url(reference)} at {self.redacted}: {problem}") from None
+            where = f"reference {printable_url(reference)} at {self.redacted}"
+            raise InvalidRequest(f"{where}: {error}") from None
 
     def _resolve(self, reference: str) -> URL:
         check_characters(reference)
@@ -172,11 +172,6 @@ def _build(scheme: str, host: str, port: int, authority: str, origin: str, path:
 
 
 # Parsing. A ValueError in here says what is wrong; the caller adds the text that it is wrong in.
-
-
-def _problem(error: ValueError) -> str:
-    # The text of Python's own error would repeat nothing useful about a lone surrogate.
-    return "a lone surrogate has no UTF-8 form" if isinstance(error, UnicodeEncodeError) else str(error)
 
 
 def _parse(text: str) -> URL:
@@ -317,12 +312,15 @@ def _without_dot_segments(path: str) -> str:
 def percent_encode(text: str, safe: bytes = _UNRESERVED) -> str:
     """The text with every byte of its UTF-8 form that isn't safe as `%XX`; unreserved characters are safe.
 
-    Raises UnicodeEncodeError (a ValueError) for a lone surrogate.
+    Raises ValueError for a lone surrogate.
 
     >>> percent_encode("50% käse/brot")
     '50%25%20k%C3%A4se%2Fbrot'
     """
-    data = text.encode()
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a lone surrogate has no UTF-8 form") from None
     if not data.translate(None, safe):
         return text
     return "".join([chr(byte) if byte in safe else _ESCAPED[byte] for byte in data])

@@ -103,6 +103,8 @@ class AsyncCalls:
             if body.may_run_out():
                 async for _ in body.chunks:
                     pass
+            elif hasattr(body.chunks, "aclose"):
+                await body.chunks.aclose()
             await body.incoming.aclose()
         except Exception as error:
             # That the connection broke is nothing to a body that nobody wants.

@@ -10,7 +10,7 @@ from trivet.core.errors import AttemptTimeout, InvalidRequest
 from trivet.core.http.headers import Headers
 from trivet.core.http.response import Response
 from trivet.core.limits import Limits
-from trivet.transports.framing import framed_fields
+from trivet.core.http.framing import framed_fields
 from trivet.transports.network.operation import Operation
 
 if TYPE_CHECKING:
