@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import MakeHostile
 from rich.console import Console
+
+from conftest import MakeHostile
 from servers.hostile import drip, hang, read_head, send
 from servers.httpbin import Httpbin
 from servers.nginx import BYTES, HELLO, Nginx
 from servers.unreachable import Refusing
-
 from trivet.cli import call, exit_codes
 from trivet.cli.commands import trivet
 

@@ -37,6 +37,8 @@ def test_the_last_failure_is_raised_when_the_retries_are_used(runtime: Runtime, 
             with pytest.raises(trivet.ServerError, match="503") as caught:
                 await client.get("/")
         assert len(caught.value.trace.attempts) == 4
+        assert caught.value.__notes__[0].startswith("4 attempts in ")
+        assert caught.value.__notes__[0].endswith(" s: 503, 503, 503, 503; not retried: no retries are left")
 
     runtime.run(scenario)
     assert len(server.requests) == 4
@@ -47,8 +49,9 @@ def test_a_post_is_only_repeated_with_an_idempotency_key(runtime: Runtime, hosti
 
     async def scenario() -> None:
         async with runtime.client(server.url, retry=AT_ONCE) as client:
-            with pytest.raises(trivet.ServerError):
+            with pytest.raises(trivet.ServerError) as caught:
                 await client.post("/", {})
+            assert caught.value.__notes__ == ["not retried: POST is not idempotent and carries no Idempotency-Key"]
             assert len(server.requests) == 1
             with pytest.raises(trivet.ServerError):
                 await client.post("/", {}, idempotency_key="k1")

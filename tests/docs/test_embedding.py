@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from architecture.markdown import code_blocks
 from architecture.source import ROOT
 from conftest import MakeHostile

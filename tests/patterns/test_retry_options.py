@@ -85,5 +85,5 @@ def test_callbacks_are_plain_functions(name: str) -> None:
         raise AssertionError
 
     with pytest.raises(ConfigError) as caught:
-        retry(**{name: callback})  # type: ignore[arg-type]
+        retry(**{name: callback})  # type: ignore[arg-type]  # the mistake under test
     assert str(caught.value) == f"retry({name}=…) must be a plain function, not a coroutine function"

@@ -35,9 +35,9 @@ def test_asyncio_waits_by_its_loop(flaky: Any) -> None:
             return super().time() + self.ahead
 
         def _run_once(self) -> None:
-            if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-                self.ahead += max(0.0, self._scheduled[0]._when - self.time())  # type: ignore[attr-defined]
-            super()._run_once()  # type: ignore[misc]
+            if not self._ready and self._scheduled:  # type: ignore[attr-defined]  # private to asyncio
+                self.ahead += max(0.0, self._scheduled[0]._when - self.time())  # type: ignore[attr-defined]  # private to asyncio
+            super()._run_once()  # type: ignore[misc]  # private to asyncio
 
     async def main() -> tuple[float, int]:
         loop = asyncio.get_running_loop()

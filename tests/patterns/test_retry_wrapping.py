@@ -51,7 +51,7 @@ def test_wrong_arguments_are_reported_by_the_function() -> None:
         raise AssertionError
 
     with pytest.raises(TypeError, match=r"function\(\) missing 1 required positional argument: 'a'"):
-        function()  # type: ignore[call-arg]
+        function()  # type: ignore[call-arg]  # the mistake under test
 
 
 def test_a_decorated_module_level_function_pickles() -> None:
@@ -63,9 +63,9 @@ def test_attributes_of_the_function_are_kept() -> None:
     def function() -> None:
         raise AssertionError
 
-    function.mark = "seen"  # type: ignore[attr-defined]
+    function.mark = "seen"  # type: ignore[attr-defined]  # an attribute of our own
 
-    assert retry(function).mark == "seen"  # type: ignore[attr-defined]
+    assert retry(function).mark == "seen"  # type: ignore[attr-defined]  # an attribute of our own
 
 
 class Service:
@@ -259,13 +259,13 @@ def test_generator_functions_are_refused(function: Any) -> None:
 
 def test_what_is_no_function_is_refused() -> None:
     with pytest.raises(TypeError) as caught:
-        retry(3)  # type: ignore[type-var]
+        retry(3)  # type: ignore[type-var]  # the mistake under test
     assert str(caught.value) == "retry takes a function, not 3; options go by name: retry(max_retries=3)"
 
 
 def test_options_go_by_name() -> None:
     with pytest.raises(TypeError, match="positional argument"):
-        retry(print, 3)  # type: ignore[call-overload]
+        retry(print, 3)  # type: ignore[call-overload]  # the mistake under test
 
 
 def test_a_failed_call_leaves_no_cycle_behind(flaky: Any, clock: Any) -> None:

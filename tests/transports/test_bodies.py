@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import trio
+
 from conftest import MakeHostile
 from runtimes import Runtime
 from servers.hostile import close, drip, hang, read_head, read_request, read_to_end, repeat, send
 from servers.nginx import Nginx
 from transports.calling import Caller, calling
-
 from trivet.core.exchange.actions import CloseBody
 from trivet.core.http.request import Request
 

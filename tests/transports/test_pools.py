@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib.util
-import os
 import socket
 import subprocess
 import sys
@@ -18,12 +17,12 @@ from typing import Any
 import httpcore
 import pytest
 import trio
+
 from conftest import MakeHostile
 from runtimes import Asyncio, Runtime, Threads, Trio
 from servers.hostile import close, drip, hang, read_head, read_request, repeat, reset, send
 from servers.unreachable import Deaf, Refusing
 from transports.calling import Caller, calling
-
 from trivet.core.errors import AttemptTimeout, ConfigError, ConnectError, ConnectTimeout, RemoteProtocolError
 from trivet.core.http.request import Request
 from trivet.core.http.stream import Stream
@@ -364,5 +363,3 @@ def test_idle_connections_expire(runtime: Runtime, hostile: MakeHostile) -> None
 
     runtime.run(scenario)
     assert server.connections == 3
-
-

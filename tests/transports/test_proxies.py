@@ -8,13 +8,13 @@ import threading
 from typing import Any
 
 import pytest
+
 from conftest import MakeHostile
 from runtimes import Runtime
 from servers.hostile import Peer, close, drip, hang, read_head, read_request, repeat, reset, send, start_tls
 from servers.tls import Authority
 from servers.unreachable import Refusing
 from transports.calling import calling
-
 from trivet.core.errors import AttemptTimeout, ConfigError, ConnectError, ConnectTimeout, RemoteProtocolError
 from trivet.core.http.request import Request
 from trivet.transports.httpcore_transport import HTTPCoreTransport

@@ -127,8 +127,9 @@ def _problems(values: Mapping[str, Any]) -> dict[str, str]:
 def _base_url(value: Any) -> str | None:
     try:
         url = URL(value)
-    except InvalidRequest as error:
-        return f"is not a base URL: {error.message}"
+    except InvalidRequest:
+        # What the error says of the URL shows the URL, and it may be a key that went into the wrong variable.
+        return "is not an absolute http(s) URL without credentials, such as https://api.example.com/v1"
     return "has a query: give it as params= instead" if url.query else None
 
 

@@ -19,10 +19,10 @@ from trivet.transports.protocol import Monotonic
 
 @dataclass(frozen=True)
 class After:
-    """A reply that takes ``seconds`` of virtual time; beyond the deadline it becomes an `AttemptTimeout`."""
+    """A reply, or a piece, that takes ``seconds`` of virtual time; beyond the deadline it becomes an `AttemptTimeout`."""
 
     seconds: float
-    reply: Reply
+    reply: Reply | bytes
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class ScriptedTransport:
         """Count it."""
         self.close()
 
-    def _play(self, reply: Reply, action: SendRequest) -> Response:
+    def _play(self, reply: Reply | bytes, action: SendRequest) -> Response:
         while not isinstance(reply, Response):
             if isinstance(reply, After):
                 self._spend(reply.seconds, action.deadline)
@@ -120,6 +120,8 @@ class ScriptedTransport:
                 return Response(reply.status, reply.headers, body=body)
             elif isinstance(reply, Exception):
                 raise reply
+            elif isinstance(reply, bytes):
+                raise AssertionError("bytes are a piece of a Streamed, not a reply to a request")
             else:
                 reply = reply(action.request)
         # The core fills a response in, so each attempt gets one of its own.

@@ -101,7 +101,11 @@ def test_any_chunking_gives_the_same(
 @pytest.mark.parametrize(("value", "encode"), ENCODERS, ids=IDS)
 def test_content_cut_off_anywhere_is_an_error(value: str, encode: Callable[[bytes], bytes]) -> None:
     encoded = encode(b"hello, hello, hello")
-    whole = {len(gzip.compress(b"hello, he")), len(zstandard.compress(b"hello, he"))} if "twice" in encode.__name__ else set()
+    whole = (
+        {len(gzip.compress(b"hello, he")), len(zstandard.compress(b"hello, he"))}
+        if "twice" in encode.__name__
+        else set()
+    )
     for size in range(1, len(encoded)):
         if size in whole or (size - 11) in whole or size - 1 in whole:
             continue  # the first member is complete, and what follows is as good as padding
@@ -181,7 +185,9 @@ def test_a_bomb_comes_in_pieces_and_only_when_asked_for(value: str, encode: Call
         assert 0 < len(next(pieces)) <= STEP
 
 
-@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "identity"}, {"Content-Encoding": ""}, {"Content-Encoding": " , "}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Content-Encoding": "identity"}, {"Content-Encoding": ""}, {"Content-Encoding": " , "}]
+)
 def test_no_coding_needs_no_decoder(headers: dict[str, str]) -> None:
     assert make_decoder(Headers(headers)) is None
 

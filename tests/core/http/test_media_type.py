@@ -137,7 +137,13 @@ def test_every_encoding_python_knows_is_survived(content: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("content", "encoding"),
-    [(b"", None), (b"a", None), (b"\xef\xbb\xbfa", "utf-8-sig"), (b"\xff\xfea\0", "utf-16"), (b"\xff\xfe\0\0", "utf-32")],
+    [
+        (b"", None),
+        (b"a", None),
+        (b"\xef\xbb\xbfa", "utf-8-sig"),
+        (b"\xff\xfea\0", "utf-16"),
+        (b"\xff\xfe\0\0", "utf-32"),
+    ],
 )
 def test_byte_order_marks(content: bytes, encoding: str | None) -> None:
     assert bom_encoding(content) == encoding

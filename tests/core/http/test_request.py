@@ -42,7 +42,14 @@ def test_checked_arguments_are_taken_as_they_are() -> None:
 
 @pytest.mark.parametrize(
     ("given", "sent"),
-    [("GET", "GET"), ("get", "GET"), ("Patch", "PATCH"), ("PURGE", "PURGE"), ("purge", "purge"), ("M-SEARCH", "M-SEARCH")],
+    [
+        ("GET", "GET"),
+        ("get", "GET"),
+        ("Patch", "PATCH"),
+        ("PURGE", "PURGE"),
+        ("purge", "purge"),
+        ("M-SEARCH", "M-SEARCH"),
+    ],
 )
 def test_methods_of_rfc_9110_in_any_case_and_others_as_they_are(given: str, sent: str) -> None:
     assert check_method(given) == Request(given, USERS).method == sent
@@ -96,7 +103,9 @@ def test_replace_can_take_the_listener_away() -> None:
     assert Request("GET", USERS, on_interim=print).replace(on_interim=None).on_interim is None
 
 
-@pytest.mark.parametrize("changes", [{"method": "a b"}, {"url": "nowhere"}, {"headers": {"a b": "c"}}, {"content": "x"}])
+@pytest.mark.parametrize(
+    "changes", [{"method": "a b"}, {"url": "nowhere"}, {"headers": {"a b": "c"}}, {"content": "x"}]
+)
 def test_replace_checks_like_the_constructor(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         Request("GET", USERS).replace(**changes)
@@ -115,7 +124,9 @@ def test_it_is_frozen() -> None:
     assert request.method == "GET"
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH", "CONNECT", "PURGE"])
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH", "CONNECT", "PURGE"]
+)
 def test_safe_and_idempotent_methods(method: str) -> None:
     request = Request(method, USERS)
     assert request.safe is (method in {"GET", "HEAD", "OPTIONS", "TRACE"}) is (method in SAFE_METHODS)
@@ -132,7 +143,13 @@ def test_requests_are_equal_when_what_is_sent_is() -> None:
     request = Request("GET", USERS, {"Accept": "*/*"})
     assert request == Request("get", URL(USERS), {"accept": "*/*"}, on_interim=print)
     assert request != "GET"
-    for changes in ({"method": "PUT"}, {"url": f"{USERS}/7"}, {"headers": ()}, {"content": b"x"}, {"credentials": False}):
+    for changes in (
+        {"method": "PUT"},
+        {"url": f"{USERS}/7"},
+        {"headers": ()},
+        {"content": b"x"},
+        {"credentials": False},
+    ):
         assert request != request.replace(**changes)  # type: ignore[arg-type]  # a dict of several types
 
 

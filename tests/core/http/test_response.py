@@ -62,7 +62,14 @@ def test_the_registered_reasons_agree_with_the_standard_library() -> None:
 
 @pytest.mark.parametrize(
     ("status", "success", "error"),
-    [(199, False, False), (200, True, False), (299, True, False), (304, False, False), (400, False, True), (599, False, True)],
+    [
+        (199, False, False),
+        (200, True, False),
+        (299, True, False),
+        (304, False, False),
+        (400, False, True),
+        (599, False, True),
+    ],
 )
 def test_kinds_of_status(status: int, success: bool, error: bool) -> None:
     response = Response(status)

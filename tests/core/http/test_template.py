@@ -162,7 +162,29 @@ def test_paths_without_dot_segments(path: str) -> None:
     assert not has_dot_segment(path)
 
 
-VALUE = st.text() | st.text(st.sampled_from("./\\%2eEfF5cC;ab\t"))
+PIECES = (
+    "/",
+    "\\",
+    ".",
+    "..",
+    "%2e",
+    "%2E",
+    "%252e",
+    "%2f",
+    "%5c",
+    "%",
+    "2e",
+    ";",
+    "?",
+    "#",
+    "@",
+    " ",
+    "\t",
+    "\0",
+    "a",
+    "ä",
+)
+VALUE = st.text() | st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join)
 
 
 @given(VALUE)

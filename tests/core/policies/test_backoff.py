@@ -154,7 +154,7 @@ def test_it_is_a_value() -> None:
     assert pickle.loads(pickle.dumps(backoff)) == backoff
     assert repr(backoff) == "Backoff(base=1.0, factor=2.0, cap=8.0, jitter='full')"
     with pytest.raises(FrozenInstanceError):
-        backoff.base = 2.0  # type: ignore[misc]
+        backoff.base = 2.0  # type: ignore[misc]  # the mistake under test
 
 
 @given(backoffs, retry_numbers, seeds, st.none() | st.floats(0, 1e308))

@@ -294,7 +294,9 @@ def test_overdue_keeps_what_is_known() -> None:
 @given(
     total=st.floats(0.5, 100.0),
     attempt=st.none() | st.floats(0.1, 50.0),
-    outcomes=st.lists(st.tuples(st.sampled_from([200, 503, 503, "breaks", "hangs"]), st.floats(0.0, 30.0)), max_size=12),
+    outcomes=st.lists(
+        st.tuples(st.sampled_from([200, 503, 503, "breaks", "hangs"]), st.floats(0.0, 30.0)), max_size=12
+    ),
     retry_after=st.none() | st.integers(0, 20),
     opens=st.booleans(),
     seed=st.integers(0, 100),

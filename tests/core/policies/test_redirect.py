@@ -59,7 +59,7 @@ def again_and_again() -> Stream:
     list(product(STATUSES, ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"])),
 )
 def test_the_method_and_the_content(status: int, method: str, content: bytes | Stream) -> None:
-    described = {name: "x" for name in CONTENT_FIELDS}
+    described = dict.fromkeys(CONTENT_FIELDS, "x")
     request = Request(method, HERE, {**described, "Accept": "text/html"}, content)
     becomes_get = (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST")
 
@@ -146,7 +146,10 @@ def test_where_a_location_leads(location: str, url: str) -> None:
     [
         ("http://api.example.com/there", "a redirect from https to http is refused: http://api.example.com/there"),
         ("http://api.example.com:443/", "a redirect from https to http is refused"),
-        ("http://other.example.net/?token=s3cr3t", "from https to http is refused: http://other.example.net/?token=[redacted]"),
+        (
+            "http://other.example.net/?token=s3cr3t",
+            "from https to http is refused: http://other.example.net/?token=[redacted]",
+        ),
         ("ftp://other.example.net/", "the Location of a redirect cannot be followed"),
         ("javascript:alert(1)", "the Location of a redirect cannot be followed"),
         ("file:///etc/passwd", "the Location of a redirect cannot be followed"),

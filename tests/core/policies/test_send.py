@@ -368,7 +368,8 @@ def test_a_response_without_a_body_costs_nothing() -> None:
 
 @pytest.mark.parametrize("pieces", [0, 1, 3])
 @pytest.mark.parametrize(
-    "error", [ReadError("it broke", sent=True), AttemptTimeout("too slow", sent=True), RemoteProtocolError("?", sent=True)]
+    "error",
+    [ReadError("it broke", sent=True), AttemptTimeout("too slow", sent=True), RemoteProtocolError("?", sent=True)],
 )
 def test_draining_may_fail(error: Exception, pieces: int) -> None:
     book = abandoning()

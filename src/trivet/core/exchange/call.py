@@ -18,9 +18,17 @@ if TYPE_CHECKING:
 class Rng(Protocol):
     """The part of `random.Random` that the core draws from."""
 
-    def random(self) -> float: ...
-    def uniform(self, a: float, b: float, /) -> float: ...
-    def getrandbits(self, k: int, /) -> int: ...
+    def random(self) -> float:
+        """A number from 0 to 1, 1 not included."""
+        ...
+
+    def uniform(self, a: float, b: float, /) -> float:
+        """A number from a to b."""
+        ...
+
+    def getrandbits(self, k: int, /) -> int:
+        """A number of k random bits."""
+        ...
 
 
 class Observer(Protocol):

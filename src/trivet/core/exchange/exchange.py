@@ -183,6 +183,8 @@ class Exchange(Generic[T]):
             if isinstance(outcome, TrivetError):
                 if outcome.trace is None:
                     outcome.trace = call.trace
+                if summary := call.trace.summary():
+                    outcome.add_note(summary)
                 call.record(CallFailed, outcome, type(outcome).__name__, outcome.message)
             else:
                 # The message of somebody else's exception may hold anything, so it stays out of the trace.

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload
+from typing import Any, NamedTuple, Protocol, overload
 
-if TYPE_CHECKING:
-    from trivet.core.exchange.instant import Instant
+from trivet.core.exchange.instant import Instant
 
 MAX_EVENTS = 1000
+MAX_OUTCOMES = 10
 
 
 class Event(Protocol):
@@ -237,6 +237,22 @@ class Trace(Sequence[Event]):
             elif isinstance(event, ResponseReceived | ContentReceived | AttemptFailed) and event.attempt in found:
                 found[event.attempt] = _with_outcome(found[event.attempt], event)
         return tuple(found.values())
+
+    def summary(self) -> str:
+        """What was tried and why no more, in a line; empty when there is nothing to say beyond one attempt.
+
+        >>> Trace(Instant(0.0, 0.0)).summary()
+        ''
+        """
+        parts: list[str] = []
+        attempts = self.attempts
+        if len(attempts) > 1:
+            seconds = self[-1].at - self.started.monotonic
+            outcomes = ", ".join(attempt.outcome for attempt in attempts[-MAX_OUTCOMES:])
+            more = "…, " if len(attempts) > MAX_OUTCOMES else ""
+            parts.append(f"{len(attempts)} attempts in {seconds:.3g} s: {more}{outcomes}")
+        refusals = [event for event in self if isinstance(event, RetryRefused)]
+        return "; ".join([*parts, *map(str, refusals[-1:])])
 
     def __str__(self) -> str:
         zero = self.started.monotonic

@@ -246,7 +246,7 @@ def _check_host(host: str) -> str:
     if len(host) <= 254 and not host.isascii():
         host = _to_ascii(host)
     host = host.lower()
-    if not host.isascii() or host.encode().translate(None, _HOST):
+    if host.encode().translate(None, _HOST):
         raise ValueError("its host holds characters that no host name has")
     labels = host.removesuffix(".").split(".")
     if len(host) > 254 or not all(0 < len(label) < 64 for label in labels):

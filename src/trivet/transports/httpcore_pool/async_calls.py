@@ -85,7 +85,9 @@ class AsyncCalls:
                 if chunk:
                     return cast(bytes, chunk)
             await body.incoming.aclose()
+            body.complete = True
         except Exception as error:
+            body.release()
             known = explain(error, body.operation)
             if known is None:
                 raise
@@ -96,7 +98,7 @@ class AsyncCalls:
 
     async def close_body(self, body: object) -> None:
         """See `AsyncTransport.aclose_body`."""
-        if not isinstance(body, OpenBody):
+        if not isinstance(body, OpenBody) or not body.release():
             return
         token = current_operation.set(body.operation)
         try:

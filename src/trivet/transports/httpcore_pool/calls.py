@@ -83,7 +83,9 @@ class SyncCalls:
                 if chunk:
                     return cast(bytes, chunk)
             body.incoming.close()
+            body.complete = True
         except Exception as error:
+            body.release()
             known = explain(error, body.operation)
             if known is None:
                 raise
@@ -94,7 +96,7 @@ class SyncCalls:
 
     def close_body(self, body: object) -> None:
         """See `Transport.close_body`."""
-        if not isinstance(body, OpenBody):
+        if not isinstance(body, OpenBody) or not body.release():
             return
         token = current_operation.set(body.operation)
         try:

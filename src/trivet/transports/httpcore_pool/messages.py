@@ -6,11 +6,11 @@ import sys
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from trivet.core.errors import AttemptTimeout, InvalidRequest
+from trivet.core.errors import AttemptTimeout, InvalidRequest, LocalProtocolError
+from trivet.core.http.framing import framed_fields
 from trivet.core.http.headers import Headers
 from trivet.core.http.response import Response
 from trivet.core.limits import Limits
-from trivet.core.http.framing import framed_fields
 from trivet.transports.network.operation import Operation
 
 if TYPE_CHECKING:
@@ -21,15 +21,38 @@ if TYPE_CHECKING:
 
 
 class OpenBody:
-    """The handle of a body: the response of the pool, and the iterator over its content."""
+    """The handle of a body: the response of the pool, and the iterator over its content.
 
-    __slots__ = ("chunks", "incoming", "operation", "timeouts")
+    ``complete``: it was read to its end. ``released``: reading it failed, or it was closed before.
+    """
+
+    __slots__ = ("chunks", "complete", "incoming", "operation", "released", "timeouts")
 
     def __init__(self, incoming: Any, chunks: Any, operation: Operation, timeouts: dict[str, float | None]) -> None:
         self.incoming = incoming
         self.chunks = chunks
         self.operation = operation
         self.timeouts = timeouts
+        self.complete = False
+        self.released = False
+
+    def resume(self, deadline: float, monotonic: Monotonic) -> None:
+        """Give the next read its deadline. Raises `LocalProtocolError` if there is nothing left to read from."""
+        if self.released:
+            # Its iterator is at its end, which must not be taken for the end of the content.
+            raise LocalProtocolError("this body is closed: it was released, or reading it has failed")
+        operation = self.operation
+        operation.monotonic = monotonic
+        operation.extend(deadline)
+        # Only a pool without our backends needs it, and it looks only before the first read.
+        self.timeouts["read"] = _seconds(operation.time_left())
+
+    def release(self) -> bool:
+        """Note that the body is let go of; False if it was already."""
+        if self.complete or self.released:
+            return False
+        self.released = True
+        return True
 
     def may_run_out(self) -> bool:
         """Prepare to let go of the body: whether its iterator can be run to its end without waiting.
@@ -46,14 +69,6 @@ class OpenBody:
             return False
         self.operation.expire()
         return True
-
-    def resume(self, deadline: float, monotonic: Monotonic) -> None:
-        """Give the next read its deadline."""
-        operation = self.operation
-        operation.monotonic = monotonic
-        operation.extend(deadline)
-        # Only a pool without our backends needs it, and it looks only before the first read.
-        self.timeouts["read"] = _seconds(operation.time_left())
 
 
 def engine_of(pool: Any) -> Any:

@@ -97,8 +97,9 @@ class AsyncPools:
 
     async def _enter(self, key: Any) -> _Run:
         for other in list(self._runs):
-            # A trio token cannot be asked, and need not: trio always closes its asynchronous generators.
-            if getattr(other, "is_closed", bool)():
+            # The token of a trio run cannot be asked, and need not: trio always closes what is left.
+            is_closed = getattr(other, "is_closed", None)
+            if is_closed is not None and is_closed():
                 self._runs.pop(other, None)
         pools: dict[Proxy | None, httpcore.AsyncConnectionPool] = {}
         run = self._runs[key] = _Run(pools, _close_at_the_end(self._runs, key, pools))
