@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import nullcontext
 from typing import Any
 
+import httpcore
 import pytest
 import trio
 
@@ -14,8 +16,10 @@ from runtimes import Runtime
 from servers.hostile import close, drip, hang, read_head, read_request, read_to_end, repeat, send
 from servers.nginx import Nginx
 from transports.calling import Caller, calling
+from trivet.core.errors import LocalProtocolError, RemoteProtocolError
 from trivet.core.exchange.actions import CloseBody
 from trivet.core.http.request import Request
+from trivet.transports.httpcore_transport import HTTPCoreTransport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -116,6 +120,89 @@ def test_letting_go_of_a_body_waits_for_nobody(
 
     runtime.run(scenario)
     assert server.connections == connections
+
+
+def test_a_body_that_is_closed_or_has_failed_is_not_read(runtime: Runtime, hostile: MakeHostile) -> None:
+    """The end of the iterator must not pass for the end of the content."""
+    server = hostile([read_head, send(OK[:-1]), hang], [read_head, send(OK[:-1]), close])
+
+    async def scenario() -> None:
+        async with calling(runtime) as caller:
+            closed = await caller.send(server.url)
+            await caller.close_body(closed)
+            broken = await caller.send(server.url)
+            with pytest.raises(RemoteProtocolError):
+                await caller.read_all(broken)
+            for response in (closed, broken):
+                with pytest.raises(LocalProtocolError, match="cannot be read"):
+                    await caller.read(response)
+            server.release()
+
+    runtime.run(scenario)
+
+
+class OddPool:
+    """A pool with defects of its own."""
+
+    def __init__(self, *pieces: bytes | Exception, head: Exception | None = None) -> None:
+        self._pieces = list(pieces)
+        self._head = head
+
+    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+        if self._head is not None:
+            raise self._head
+        return httpcore.Response(200, content=self)
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        return self.handle_request(request)
+
+    def __iter__(self) -> OddPool:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._pieces:
+            raise StopIteration
+        piece = self._pieces.pop(0)
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    def __aiter__(self) -> OddPool:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return next(self)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    def close(self) -> None:
+        for piece in self._pieces:
+            if isinstance(piece, Exception):
+                raise piece
+
+    async def aclose(self) -> None:
+        self.close()
+
+
+def test_defects_are_not_hidden(runtime: Runtime) -> None:
+    async def scenario() -> None:
+        url = "http://api.example.com/"
+        async with calling(runtime, HTTPCoreTransport(OddPool(head=KeyError("odd")))) as caller:
+            with pytest.raises(KeyError, match="odd"):
+                await caller.send(url)
+        async with calling(runtime, HTTPCoreTransport(OddPool(b"", b"x", KeyError("odd")))) as caller:
+            response = await caller.send(url)
+            assert await caller.read(response) == b"x"
+            with pytest.raises(KeyError, match="odd"):
+                await caller.read(response)
+        for error, kind in ((KeyError("odd"), KeyError), (OSError("gone"), None)):
+            async with calling(runtime, HTTPCoreTransport(OddPool(error))) as caller:
+                response = await caller.send(url)
+                with pytest.raises(kind) if kind else nullcontext():
+                    await caller.close_body(response)
+
+    runtime.run(scenario)
 
 
 def test_closing_what_is_no_body_of_ours_does_nothing(runtime: Runtime) -> None:

@@ -65,6 +65,17 @@ def test_a_name_that_does_not_resolve(runtime: Runtime, monkeypatch: pytest.Monk
     runtime.run(scenario)
 
 
+def test_a_name_that_no_resolver_takes(runtime: Runtime) -> None:
+    async def scenario() -> None:
+        # A URL with such a host is refused beforehand.
+        async with calling(runtime, proxy=f"http://{'a' * 64}.example") as caller:
+            with pytest.raises(ConnectError, match="could not be resolved") as caught:
+                await caller.send("http://api.example.com/")
+        assert caught.value.sent is False
+
+    runtime.run(scenario)
+
+
 @pytest.mark.parametrize(
     ("script", "kind", "message"),
     [

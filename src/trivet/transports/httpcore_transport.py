@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from trivet.core.errors import ConfigError
 from trivet.core.limits import DEFAULT_LIMITS, Limits
@@ -12,6 +12,7 @@ from trivet.transports.httpcore_pool.async_calls import AsyncCalls
 from trivet.transports.httpcore_pool.calls import SyncCalls
 from trivet.transports.httpcore_pool.options import PoolOptions
 from trivet.transports.httpcore_pool.pools import AsyncGivenPool, AsyncPools, GivenPool, SyncPools
+from trivet.transports.runtime import in_trio
 
 if TYPE_CHECKING:
     import ssl
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from trivet.core.http.response import Response
     from trivet.transports.protocol import Monotonic
     from trivet.transports.tls import ClientCertificate, Path
+
+T = TypeVar("T")
 
 
 class SyncPool(Protocol):
@@ -139,15 +142,18 @@ class HTTPCoreTransport:
 
     async def asend(self, action: SendRequest, monotonic: Monotonic) -> Response:
         """Send the request in this task; see `AsyncTransport.asend`."""
-        return await self._async_calls.send(action, monotonic)
+        call = self._async_calls.send(action, monotonic)
+        return await (call if in_trio() else _detached(call, self._let_go))
 
     async def aread(self, action: ReadBody, monotonic: Monotonic) -> bytes:
         """Read the next piece of a body in this task; see `AsyncTransport.aread`."""
-        return await self._async_calls.read(action, monotonic)
+        call = self._async_calls.read(action, monotonic)
+        return await (call if in_trio() else _detached(call))
 
     async def aclose_body(self, body: object) -> None:
         """Release a body; see `AsyncTransport.aclose_body`."""
-        await self._async_calls.close_body(body)
+        call = self._async_calls.close_body(body)
+        await (call if in_trio() else _detached(call))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, if they are the transport's own.
@@ -155,3 +161,16 @@ class HTTPCoreTransport:
         Another call opens new ones. The connections of other loops are closed when those loops end.
         """
         await self._async_calls.pools.aclose()
+
+    async def _let_go(self, response: Response) -> None:
+        if response.body is not None:
+            await self._async_calls.close_body(response.body)
+
+
+def _detached(
+    call: Coroutine[Any, Any, T], discard: Callable[[T], Coroutine[Any, Any, None]] | None = None
+) -> Coroutine[Any, Any, T]:
+    # asyncio is imported by whoever runs it, not by a program that only makes a transport.
+    from trivet.transports.httpcore_pool.detached import detached
+
+    return detached(call, discard)

@@ -58,8 +58,6 @@ class LazyContext(ssl.SSLContext):
 
     def load(self) -> None:
         """Load the certificates, once. Raises `ConfigError` that names the file that cannot be loaded."""
-        if self._loaded:
-            return
         with self._lock:
             if self._loaded:
                 return
@@ -84,11 +82,11 @@ class LazyContext(ssl.SSLContext):
             raise ConfigError(f"verify: no certificates can be loaded from {os.fspath(path)!r}: {error}") from error
 
     def _load_certificate(self, certificate: ClientCertificate) -> None:
-        parts = certificate if isinstance(certificate, tuple) else (certificate,)
+        chain, key, password = (*certificate, None)[:3] if isinstance(certificate, tuple) else (certificate, None, None)
         try:
-            self.load_cert_chain(*parts)
+            self.load_cert_chain(chain, key, password)
         except OSError as error:
-            paths = " and ".join(repr(os.fspath(part)) for part in parts[:2])
+            paths = " and ".join(repr(os.fspath(path)) for path in (chain, key) if path is not None)
             raise ConfigError(f"cert: the client certificate cannot be loaded from {paths}: {error}") from error
 
 

@@ -528,6 +528,29 @@ def test_an_error_that_has_a_trace_keeps_it() -> None:
     assert caught.value.trace is inner.trace
 
 
+def test_an_error_says_in_a_note_what_was_tried() -> None:
+    def flow() -> Flow[None]:
+        try:
+            yield from SendRequest(REQUEST)
+        except ReadError:
+            yield from SendRequest(REQUEST)
+
+    exchange = begin(flow())
+    exchange.fail(ReadError("it broke", sent=True), at(1))
+    with pytest.raises(AttemptTimeout) as caught:
+        exchange.fail(AttemptTimeout("no answer", sent=True), at(2.5))
+
+    assert caught.value.__notes__ == ["2 attempts in 2.5 s: ReadError, AttemptTimeout"]
+
+
+def test_of_a_single_attempt_there_is_nothing_to_note() -> None:
+    exchange = begin(send())
+    with pytest.raises(ReadError) as caught:
+        exchange.fail(ReadError("it broke", sent=True), at(1))
+
+    assert not hasattr(caught.value, "__notes__")
+
+
 def test_before_the_start_there_is_no_trace() -> None:
     assert Exchange(send(), rng=random.Random(0)).trace is None
 

@@ -10,6 +10,7 @@ from trivet.core.exchange import trace
 from trivet.core.exchange.instant import Instant
 from trivet.core.exchange.trace import (
     MAX_EVENTS,
+    MAX_OUTCOMES,
     Attempt,
     AttemptFailed,
     AuthRefreshed,
@@ -188,3 +189,37 @@ def test_a_trace_can_be_copied_and_pickled(duplicate: object) -> None:
     assert [type(event) for event in copied] == [type(event) for event in trace]
     assert copied.started == trace.started
     assert str(copied) == str(trace)
+
+
+def failed(count: int) -> list[Event]:
+    return [
+        event
+        for number in range(1, count + 1)
+        for event in (RequestSent(10.0, number, "GET", URL), AttemptFailed(12.5, number, f"Error{number}", "no"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "summary"),
+    [
+        ([], ""),
+        (failed(1), ""),
+        (failed(2), "2 attempts in 2.5 s: Error1, Error2"),
+        ([*failed(1), RetryRefused(12.5, "retry_if said no")], "not retried: retry_if said no"),
+        (
+            [*failed(2), RetryRefused(13.0, "no retries are left")],
+            "2 attempts in 3 s: Error1, Error2; not retried: no retries are left",
+        ),
+        # Of several calls in one flow, the last refusal is the one that counts.
+        (
+            [*failed(2), RetryRefused(12.5, "an earlier one"), RetryRefused(12.5, "the last one")],
+            "2 attempts in 2.5 s: Error1, Error2; not retried: the last one",
+        ),
+        (
+            failed(MAX_OUTCOMES + 2),
+            "12 attempts in 2.5 s: …, " + ", ".join(f"Error{number}" for number in range(3, 13)),
+        ),
+    ],
+)
+def test_a_summary_in_a_line(events: list[Event], summary: str) -> None:
+    assert trace_of(events, 10.0).summary() == summary

@@ -54,6 +54,8 @@ ENCODERS: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("gzip, deflate, br, zstd", all_of_them),
 ]
 IDS = [f"{name}-{encode.__name__}" for name, encode in ENCODERS]
+SINGLE = [pair for pair in ENCODERS if "twice" not in pair[1].__name__]
+SINGLE_IDS = [f"{name}-{encode.__name__}" for name, encode in SINGLE]
 BIG = bytes(range(256)) * 4096 + b"\0" * (3 * STEP)
 
 
@@ -89,32 +91,19 @@ def test_any_chunking_gives_the_same(
     undo = decoder(value)
     out = b""
     while encoded:
-        size = data.draw(st.integers(0, len(encoded)))
+        out += b"".join(undo.decode(b""))
+        size = data.draw(st.integers(1, len(encoded)))
         out += b"".join(undo.decode(encoded[:size]))
-        encoded = encoded[size or 1 :] if size else encoded[0:]
-        if not size:
-            out += b"".join(undo.decode(encoded[:1]))
-            encoded = encoded[1:]
+        encoded = encoded[size:]
     assert out + b"".join(undo.flush()) == content
 
 
-@pytest.mark.parametrize(("value", "encode"), ENCODERS, ids=IDS)
+@pytest.mark.parametrize(("value", "encode"), SINGLE, ids=SINGLE_IDS)
 def test_content_cut_off_anywhere_is_an_error(value: str, encode: Callable[[bytes], bytes]) -> None:
     encoded = encode(b"hello, hello, hello")
-    whole = (
-        {len(gzip.compress(b"hello, he")), len(zstandard.compress(b"hello, he"))}
-        if "twice" in encode.__name__
-        else set()
-    )
     for size in range(1, len(encoded)):
-        if size in whole or (size - 11) in whole or size - 1 in whole:
-            continue  # the first member is complete, and what follows is as good as padding
-        try:
+        with pytest.raises(DecodingError, match="content ended early: the response was cut off"):
             decode(value, encoded[:size])
-        except DecodingError as error:
-            assert "ended early" in error.message
-        else:
-            assert "twice" in encode.__name__
 
 
 @pytest.mark.parametrize("value", ["gzip", "deflate", "br", "zstd", "zstd, gzip"])
@@ -176,10 +165,10 @@ def test_a_second_member_that_is_corrupt_or_cut_off(value: str, encode: Callable
         decode(value, encoded + encoded[:4] + b"\xff" * 40)
 
 
-@pytest.mark.parametrize(("value", "encode"), [pair for pair in ENCODERS if "twice" not in pair[1].__name__])
+@pytest.mark.parametrize(("value", "encode"), SINGLE, ids=SINGLE_IDS)
 def test_a_bomb_comes_in_pieces_and_only_when_asked_for(value: str, encode: Callable[[bytes], bytes]) -> None:
-    bomb = encode(b"\0" * 100_000_000)
-    assert len(bomb) < 200_000
+    bomb = encode(bytes(20_000_000))
+    assert len(bomb) < 50_000
     pieces = decoder(value).decode(bomb)
     for _ in range(20):
         assert 0 < len(next(pieces)) <= STEP
@@ -285,7 +274,7 @@ def test_each_zstd_package(monkeypatch: pytest.MonkeyPatch, package: str) -> Non
         decode("zstd", encoded[:-1])
     with pytest.raises(DecodingError, match="not valid"):
         decode("zstd", b"nonsense" * 100)
-    pieces = decoder("zstd").decode(zstandard.compress(b"\0" * 50_000_000))
+    pieces = decoder("zstd").decode(zstandard.compress(bytes(20_000_000)))
     assert len(next(pieces)) <= STEP
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -132,7 +133,7 @@ TEXT = st.text(st.sampled_from("ab\n\r é€😀\u2028"), max_size=40)
 def test_where_pieces_break_makes_no_difference(text: str, cuts: list[int], charset: str) -> None:
     data = text.encode(charset)
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    pieces = [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(places)]
 
     *lines, rest = re.split("\r\n|\r|\n", text)
     assert split(pieces, charset) == lines + ([rest] if rest else [])

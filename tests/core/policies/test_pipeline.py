@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import gc
+import random
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from trivet.core.errors import ConfigError, DeadlineExceeded, ReadError, ResponseTooLarge
+from trivet.core.errors import AttemptTimeout, ConfigError, DeadlineExceeded, ReadError, ResponseTooLarge
 from trivet.core.exchange.actions import CloseBody, ReadBody, SendRequest, SleepUntil
 from trivet.core.exchange.call import Call
+from trivet.core.exchange.exchange import Exchange
 from trivet.core.exchange.flow import Flow
+from trivet.core.exchange.instant import Instant
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
 from trivet.core.limits import Limits
@@ -150,12 +156,12 @@ def test_handle_reads_the_content() -> None:
 
 
 def test_open_leaves_it_open() -> None:
-    book = Playbook(Pipeline().open(REQUEST))
+    pipeline = Pipeline()
+    for body in ("first", "second"):
+        book = Playbook(pipeline.open(REQUEST)).reply(Response(200, body=body))
 
-    book.reply(Response(200, body="body"))
-
-    assert book.result.body == "body"
-    assert book.exchange.cancel() == []
+        assert book.result.body == body
+        assert book.exchange.cancel() == []
 
 
 def test_content_that_breaks_off_is_retried() -> None:
@@ -226,6 +232,10 @@ def test_the_content_of_a_redirect_that_is_followed_is_never_kept(pieces: list[b
     assert [each.content for each in book.result.history] == [b""]
 
 
+class Bug(Exception):
+    """Not one of Trivet's errors."""
+
+
 # Calls do not mix
 
 
@@ -283,13 +293,42 @@ def test_all_the_policies_together() -> None:
     book.fail(ReadError("it broke", sent=True))
     book.reply(after=1.0)
     assert book.expect(SendRequest).deadline == 30.0
-    book.fail(_timed_out(), after=6.0)
+    book.fail(AttemptTimeout("no answer", sent=True), after=6.0)
 
     with pytest.raises(DeadlineExceeded, match="after 30 s and 4 attempts: no answer"):
         assert book.result
 
 
-def _timed_out() -> Exception:
-    from trivet.core.errors import AttemptTimeout
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda exchange, now: exchange.receive(Response(404, content=b"x"), now),
+        lambda exchange, now: exchange.fail(ReadError("it broke", sent=True), now),
+        lambda exchange, now: exchange.fail(AttemptTimeout("no answer", sent=True), Instant(100.0, 0.0)),
+        lambda exchange, now: exchange.fail(Bug("of ours"), now),
+        lambda exchange, now: exchange.receive(Response(302, {"Location": "http://api.example.com/"}), now),
+    ],
+    ids=["status", "transport", "deadline", "bug", "redirect"],
+)
+def test_an_error_and_what_it_holds_need_no_garbage_collector(
+    end: Callable[[Exchange[Response], Instant], Any],
+) -> None:
+    policies = [RaiseForStatus(), Deadline(), Redirect(), Retry(max_retries=0), Breaker()]
 
-    return AttemptTimeout("no answer", sent=True)
+    def fail() -> weakref.ref[Exception]:
+        now = Instant(0.0, 0.0)
+        exchange = Exchange(Pipeline(policies).handle(REQUEST), rng=random.Random(0))
+        exchange.start(now)
+        try:
+            end(exchange, now)
+        except Exception as error:
+            return weakref.ref(error)
+        raise AssertionError("the call did not fail")
+
+    # An error that a frame of its own traceback refers to is a cycle, with the whole response in it.
+    gc.collect()
+    gc.disable()
+    try:
+        assert fail()() is None
+    finally:
+        gc.enable()

@@ -6,12 +6,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import httpcore
 import pytest
+import trustme
 
 from conftest import MakeHostile
 from runtimes import Runtime
@@ -123,8 +125,8 @@ def test_one_address_after_the_other(refusing: Refusing, hostile: MakeHostile, d
     monkeypatch.setattr(socket, "getaddrinfo", resolve())
     with pytest.raises(httpcore.ConnectError, match="no address"):
         SocketBackend().connect_tcp("none.example", 80)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve(ports[1]))
     with pytest.raises(httpcore.ConnectTimeout):
-        monkeypatch.setattr(socket, "getaddrinfo", resolve(ports[1]))
         SocketBackend().connect_tcp("one.example", 80, timeout=1e-9)
 
 
@@ -269,6 +271,102 @@ def test_a_nested_handshake_that_fails(outcomes: list[bytes | Exception], kind: 
     context = ssl.create_default_context()
     with pytest.raises(kind):
         NestedTLSStream.connect(_Scripted(*outcomes), context, "localhost", 10)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "kind"),
+    [
+        ([httpcore.ReadError("x")], httpcore.ReadError),
+        ([httpcore.ReadTimeout("x")], httpcore.ReadTimeout),
+        ([b"no TLS at all, not at all"], httpcore.ReadError),
+    ],
+)
+def test_a_nested_read_that_fails(outcomes: list[bytes | Exception], kind: type[Exception]) -> None:
+    stream, inner = _nested()
+    inner._outcomes = outcomes
+    with pytest.raises(kind):
+        stream.read(100, 10)
+
+
+def test_a_nested_stream_that_ends() -> None:
+    stream, inner = _nested()
+    inner._outcomes = [b""]
+    assert stream.read(100, 10) == b""
+    stream.close()
+    assert inner.closed
+
+
+@pytest.mark.parametrize("error", [httpcore.WriteError, httpcore.WriteTimeout])
+def test_a_nested_write_that_fails(error: type[Exception]) -> None:
+    stream, inner = _nested()
+    inner._outcomes = [error("x")]
+    with pytest.raises(error):
+        stream.write(b"data", 10)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(httpcore.WriteError, httpcore.ReadError), (httpcore.WriteTimeout, httpcore.ReadTimeout)],
+)
+def test_a_nested_read_that_has_to_write(error: type[Exception], kind: type[Exception]) -> None:
+    stream, inner = _nested()
+    stream._outgoing.write(b"an answer that TLS owes the peer")  # type: ignore[attr-defined]  # a NestedTLSStream
+    inner._outcomes = [error("x")]
+    with pytest.raises(kind):
+        stream.read(100, 10)
+
+
+class _Renegotiating:
+    def write(self, data: bytes) -> int:
+        raise ssl.SSLWantReadError
+
+
+@pytest.mark.parametrize(
+    ("error", "timeout", "kind"),
+    [
+        (httpcore.ReadError, 10, httpcore.WriteError),
+        (httpcore.ReadTimeout, 10, httpcore.WriteTimeout),
+        (httpcore.ReadError, 0, httpcore.WriteTimeout),
+    ],
+)
+def test_a_nested_write_that_has_to_read(error: type[Exception], timeout: float, kind: type[Exception]) -> None:
+    stream, inner = _nested()
+    stream._tls = _Renegotiating()  # type: ignore[attr-defined]  # a NestedTLSStream
+    inner._outcomes = [error("x")]
+    with pytest.raises(kind):
+        stream.write(b"data", timeout)
+
+
+def test_a_third_layer_that_fails_closes_the_stream() -> None:
+    stream, inner = _nested()
+    inner._outcomes = [b"", b""]
+    with pytest.raises(httpcore.ConnectError):
+        stream.start_tls(ssl.create_default_context(), "localhost", 10)
+    assert inner.closed
+
+
+def _nested() -> tuple[httpcore.NetworkStream, _Scripted]:
+    """A nested stream that has its handshake behind it, over a scripted one."""
+    from trivet.transports.network.nested_tls import NestedTLSStream
+
+    inner = _Scripted()
+    authority = trustme.CA()
+    server_context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(server_context)
+    client_context = ssl.create_default_context()
+    authority.configure_trust(client_context)
+    stream = NestedTLSStream(inner, client_context, "localhost")
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = server_context.wrap_bio(incoming, outgoing, server_side=True)
+    for _ in range(3):
+        for side, take, give in (
+            (stream._tls, stream._outgoing, incoming),
+            (server, outgoing, stream._incoming),
+        ):
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+            give.write(take.read())
+    return stream, inner
 
 
 # The clamps, without and with an operation.

@@ -125,7 +125,11 @@ class Exchange(Generic[T]):
             # A response without its body was let go of: what becomes of its content is no failure any more.
             if response is not None and response.body is not None:
                 self._failed(response.request, error, call)
-        return self._resume(self._flow.throw, error)
+        try:
+            return self._resume(self._flow.throw, error)
+        finally:
+            # If it is raised again, its traceback refers to this frame, and the error would keep itself alive.
+            del error
 
     def cancel(self) -> list[CloseBody]:
         """End the flow where it stands and return what must still be closed. Legal in every state."""
@@ -144,6 +148,7 @@ class Exchange(Generic[T]):
         except StopIteration as stop:
             return self._ended(Done(stop.value))
         except Exception as error:
+            value = None  # see fail()
             return self._ended(error)
         if not isinstance(action, Action):
             self._close_flow()
@@ -190,6 +195,7 @@ class Exchange(Generic[T]):
                 # The message of somebody else's exception may hold anything, so it stays out of the trace.
                 call.record(CallFailed, outcome, type(outcome).__name__, "raised by the flow")
         self._outcome = outcome
+        del outcome  # see fail()
         return self._finish()
 
     def _close_next(self, caller: str) -> Action[Any] | Done[T]:
@@ -214,7 +220,10 @@ class Exchange(Generic[T]):
         outcome, self._outcome, self._pending = self._outcome, None, None
         if isinstance(outcome, Exception):
             self._state = moves[Signal.RAISED]
-            raise outcome
+            try:
+                raise outcome
+            finally:
+                del outcome  # see fail()
         self._state = moves[Signal.RETURNED]
         return cast("Done[T]", outcome)
 

@@ -73,7 +73,7 @@ class _Zlib:
                 yield piece
             data = engine.unconsumed_tail
             # A full piece may leave output inside the engine although all of the input is consumed.
-            if not data and len(piece) < STEP:
+            if engine.eof or (not data and len(piece) < STEP):
                 return
 
     @property

@@ -112,7 +112,13 @@ class Retry(Policy):
             if isinstance(verdict, str):
                 if self.max_retries:
                     call.record(RetryRefused, None, verdict)
-                return _final(failure)
+                if isinstance(failure, Response):
+                    return failure
+                try:
+                    raise failure
+                finally:
+                    # The traceback refers to this frame: without this line the error would keep itself alive.
+                    del failure
             retry, delay, paid = retry + 1, verdict, _kind(failure)
             # Draining counts as waiting: it must not push the next attempt beyond the deadline.
             when = call.now.monotonic + delay
@@ -158,16 +164,6 @@ class Retry(Policy):
         if self.budget is not None and not self.budget.acquire(_kind(failure)):
             return "the retry budget is spent"
         return verdict
-
-
-def _final(failure: Failure) -> Response:
-    if isinstance(failure, Response):
-        return failure
-    try:
-        raise failure
-    finally:
-        # The traceback refers to this frame: without this line the error would keep itself alive.
-        del failure
 
 
 def _kind(failure: Failure) -> FailureKind:

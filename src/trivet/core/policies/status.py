@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from trivet.core.classify import classify
+from trivet.core.errors import APIError
 from trivet.core.exchange.call import Call
 from trivet.core.exchange.flow import Flow
 from trivet.core.http.request import Request
@@ -34,6 +35,5 @@ class RaiseForStatus(Policy):
             return response
         # The error's message is in the content, which a streaming call has not read yet.
         yield from read_content(response, call, limits=self._limits)
-        error = classify(response, now_wall=call.now.wall, max_text=self._limits.max_error_text)
-        assert error is not None
-        raise error
+        # No variable for the error: its traceback refers to this frame, and it would keep itself alive.
+        raise cast(APIError, classify(response, now_wall=call.now.wall, max_text=self._limits.max_error_text))

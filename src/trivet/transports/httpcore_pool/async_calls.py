@@ -78,16 +78,16 @@ class AsyncCalls:
     async def read(self, action: ReadBody, monotonic: Monotonic) -> bytes:
         """See `AsyncTransport.aread`."""
         body = cast(OpenBody, action.body)
-        body.resume(action.deadline, monotonic)
+        body.begin_read(action.deadline, monotonic)
         token = current_operation.set(body.operation)
         try:
             async for chunk in body.chunks:
                 if chunk:
+                    body.readable = True
                     return cast(bytes, chunk)
             await body.incoming.aclose()
-            body.complete = True
+            body.readable = body.released = True
         except Exception as error:
-            body.release()
             known = explain(error, body.operation)
             if known is None:
                 raise

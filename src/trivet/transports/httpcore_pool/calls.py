@@ -76,16 +76,16 @@ class SyncCalls:
     def read(self, action: ReadBody, monotonic: Monotonic) -> bytes:
         """See `Transport.read`."""
         body = cast(OpenBody, action.body)
-        body.resume(action.deadline, monotonic)
+        body.begin_read(action.deadline, monotonic)
         token = current_operation.set(body.operation)
         try:
             for chunk in body.chunks:
                 if chunk:
+                    body.readable = True
                     return cast(bytes, chunk)
             body.incoming.close()
-            body.complete = True
+            body.readable = body.released = True
         except Exception as error:
-            body.release()
             known = explain(error, body.operation)
             if known is None:
                 raise

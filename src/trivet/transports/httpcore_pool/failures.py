@@ -39,12 +39,10 @@ def explain(error: Exception, operation: Operation) -> TrivetError | None:
             return handler(error, operation)
     if isinstance(error, OSError):
         return _broken(error, operation)
+    if isinstance(error, UnicodeError) and operation.step is Step.CONNECT:
+        # A name with a label too long for IDNA.
+        return _connect_error(error, operation)
     return None
-
-
-def out_of_time(operation: Operation) -> AttemptTimeout:
-    """The error for an operation that could not even begin."""
-    return AttemptTimeout("no time was left to send the request", sent=bool(operation.sent))
 
 
 def root_cause(error: BaseException) -> BaseException:

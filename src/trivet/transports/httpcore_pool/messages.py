@@ -23,24 +23,25 @@ if TYPE_CHECKING:
 class OpenBody:
     """The handle of a body: the response of the pool, and the iterator over its content.
 
-    ``complete``: it was read to its end. ``released``: reading it failed, or it was closed before.
+    ``readable``: no read is under way, none has failed, and the body was not closed. An iterator that failed is at
+    its end, which must not be taken for the end of the content.
     """
 
-    __slots__ = ("chunks", "complete", "incoming", "operation", "released", "timeouts")
+    __slots__ = ("chunks", "incoming", "operation", "readable", "released", "timeouts")
 
     def __init__(self, incoming: Any, chunks: Any, operation: Operation, timeouts: dict[str, float | None]) -> None:
         self.incoming = incoming
         self.chunks = chunks
         self.operation = operation
         self.timeouts = timeouts
-        self.complete = False
+        self.readable = True
         self.released = False
 
-    def resume(self, deadline: float, monotonic: Monotonic) -> None:
-        """Give the next read its deadline. Raises `LocalProtocolError` if there is nothing left to read from."""
-        if self.released:
-            # Its iterator is at its end, which must not be taken for the end of the content.
-            raise LocalProtocolError("this body is closed: it was released, or reading it has failed")
+    def begin_read(self, deadline: float, monotonic: Monotonic) -> None:
+        """Give the next read its deadline; the body is not readable until that read has succeeded."""
+        if not self.readable:
+            raise LocalProtocolError("this body cannot be read: it is closed, or another read has failed or goes on")
+        self.readable = False
         operation = self.operation
         operation.monotonic = monotonic
         operation.extend(deadline)
@@ -48,10 +49,11 @@ class OpenBody:
         self.timeouts["read"] = _seconds(operation.time_left())
 
     def release(self) -> bool:
-        """Note that the body is let go of; False if it was already."""
-        if self.complete or self.released:
+        """Note that the body is let go of, which is to be done once; False if it was already, or read to its end."""
+        if self.released:
             return False
         self.released = True
+        self.readable = False
         return True
 
     def may_run_out(self) -> bool:

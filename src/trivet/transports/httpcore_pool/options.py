@@ -91,11 +91,10 @@ class PoolOptions:
 
     def context(self) -> ssl.SSLContext:
         """The one TLS context of all pools."""
-        if self._context is None:
-            with self._lock:
-                if self._context is None:
-                    self._context = self.new_context()
-        return self._context
+        with self._lock:
+            if self._context is None:
+                self._context = self.new_context()
+            return self._context
 
     def new_context(self) -> ssl.SSLContext:
         """A TLS context with the same trust, or the one that was given."""

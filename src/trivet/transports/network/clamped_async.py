@@ -16,6 +16,7 @@ from httpcore import (
 )
 
 from trivet.transports.network.clamped import TOO_LATE, begin_connect, name_peer, negotiated_http2
+from trivet.transports.network.interruption import interruptible
 from trivet.transports.network.operation import Operation, StreamHistory, current_operation
 from trivet.transports.runtime import give_up_after
 
@@ -53,13 +54,14 @@ class AsyncClampedBackend(AsyncNetworkBackend):
         """Connect. Raises ``httpcore.ConnectTimeout`` when time is up, else what the inner backend raises."""
         operation = current_operation.get()
         timeout = begin_connect(operation, name_peer(host, port), timeout)
-        stream = await self._inner.connect_tcp(
+        connecting = self._inner.connect_tcp(
             host,
             port,
             timeout,
             local_address if local_address is not None else self._local_address,
             socket_options if socket_options is not None else self._socket_options,
         )
+        stream = await interruptible(connecting, ConnectTimeout(TOO_LATE))
         return _opened(operation, AsyncClampedStream(stream))
 
     async def connect_unix_socket(
@@ -71,9 +73,10 @@ class AsyncClampedBackend(AsyncNetworkBackend):
         """Connect to a Unix socket, like `connect_tcp`."""
         operation = current_operation.get()
         timeout = begin_connect(operation, path, timeout)
-        stream = await self._inner.connect_unix_socket(
+        connecting = self._inner.connect_unix_socket(
             path, timeout, socket_options if socket_options is not None else self._socket_options
         )
+        stream = await interruptible(connecting, ConnectTimeout(TOO_LATE))
         return _opened(operation, AsyncClampedStream(stream))
 
     async def sleep(self, seconds: float) -> None:
@@ -100,7 +103,7 @@ class AsyncClampedStream(AsyncNetworkStream):
         if timeout is not None and timeout <= 0:
             raise ReadTimeout(TOO_LATE)
         try:
-            data = await self._inner.read(max_bytes, timeout)
+            data = await interruptible(self._inner.read(max_bytes, timeout), ReadTimeout(TOO_LATE))
         except Exception:
             self._history.broke(operation)
             raise
@@ -121,7 +124,7 @@ class AsyncClampedStream(AsyncNetworkStream):
         if not operation.sent:
             self._history.writing(operation, buffer)
         try:
-            await self._inner.write(buffer, timeout)
+            await interruptible(self._inner.write(buffer, timeout), WriteTimeout(TOO_LATE))
         except Exception:
             self._history.broke(operation)
             raise
@@ -146,7 +149,8 @@ class AsyncClampedStream(AsyncNetworkStream):
         if timeout is not None and timeout <= 0:
             await self.aclose()
             raise ConnectTimeout(TOO_LATE)
-        stream = AsyncClampedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        inner = self._inner.start_tls(ssl_context, server_hostname, timeout)
+        stream = AsyncClampedStream(await interruptible(inner, ConnectTimeout(TOO_LATE)))
         operation.opened = stream
         if negotiated_http2(stream.get_extra_info("ssl_object")):
             operation.share_connection()

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from httpcore import (
     SOCKET_OPTION,
@@ -63,7 +63,7 @@ class SocketBackend(NetworkBackend):
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> NetworkStream:
         """Connect to a Unix socket."""
-        if sys.platform == "win32":
+        if sys.platform == "win32":  # pragma: no cover: not on the systems that tests run on
             raise ConnectError("Windows has no Unix sockets in Python")
         try:
             sock = _connect(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, timeout)
@@ -217,7 +217,8 @@ def _time_left(deadline: float | None) -> float | None:
 def _with_options(sock: socket.socket, options: Iterable[SOCKET_OPTION] | None) -> SocketStream:
     try:
         for option in options or ():
-            sock.setsockopt(*option)
+            # No overload of setsockopt takes the union of the shapes that an option may have.
+            cast(Any, sock).setsockopt(*option)
     except OSError as exc:
         sock.close()
         raise ConnectError(exc) from exc
@@ -231,7 +232,7 @@ def _is_readable(sock: socket.socket) -> bool:
         return True
     if isinstance(sock, ssl.SSLSocket) and sock.pending():
         return True
-    if sys.platform == "win32":
+    if sys.platform == "win32":  # pragma: no cover: not on the systems that tests run on
         return bool(select.select([number], [], [], 0)[0])
     poll = select.poll()
     poll.register(number, select.POLLIN)
