@@ -9,7 +9,9 @@ from typing import Any, TypedDict
 import pytest
 
 import trivet
+from conftest import MakeHostile
 from runtimes import Runtime
+from servers.hostile import read_head, read_request, send
 from servers.httpbin import Httpbin
 from servers.nginx import HELLO, RECORDS, Nginx
 
@@ -64,6 +66,30 @@ def test_raw_head_has_the_fields_and_no_content(runtime: Runtime, nginx: Nginx) 
             response = await client.raw.head("/hello.txt")
         assert response.headers["Content-Length"] == str(len(HELLO))
         assert response.content == b""
+
+    runtime.run(scenario)
+
+
+@pytest.mark.parametrize("verb", ["get", "options", "delete", "post", "put", "patch"])
+def test_raw_has_the_same_verbs(runtime: Runtime, hostile: MakeHostile, verb: str) -> None:
+    server = hostile([read_request, send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue"), read_head])
+
+    async def scenario() -> None:
+        async with runtime.client(server.url) as client:
+            response = await getattr(client.raw, verb)("/x")
+            assert response.json() is True
+
+    runtime.run(scenario)
+    assert server.requests[0].startswith(f"{verb.upper()} /x HTTP/1.1".encode())
+
+
+def test_raw_takes_any_method_and_content(runtime: Runtime, httpbin: Httpbin) -> None:
+    async def scenario() -> None:
+        async with runtime.client(httpbin.url) as client:
+            assert client.base_url == httpbin.url + "/"
+            echo = (await client.raw.request("DELETE", "/anything", [1])).json()
+            assert (echo["method"], echo["json"]) == ("DELETE", [1])
+            assert (await client.delete("/anything"))["method"] == "DELETE"
 
     runtime.run(scenario)
 

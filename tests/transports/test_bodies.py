@@ -141,6 +141,20 @@ def test_a_body_that_is_closed_or_has_failed_is_not_read(runtime: Runtime, hosti
     runtime.run(scenario)
 
 
+class OddPieces:
+    def __init__(self, pool: OddPool) -> None:
+        self._pool = pool
+
+    def __aiter__(self) -> OddPieces:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return next(self._pool)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+
 class OddPool:
     """A pool with defects of its own."""
 
@@ -167,14 +181,8 @@ class OddPool:
             raise piece
         return piece
 
-    def __aiter__(self) -> OddPool:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            return next(self)
-        except StopIteration:
-            raise StopAsyncIteration from None
+    def __aiter__(self) -> OddPieces:
+        return OddPieces(self)
 
     def close(self) -> None:
         for piece in self._pieces:

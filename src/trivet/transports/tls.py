@@ -82,7 +82,14 @@ class LazyContext(ssl.SSLContext):
             raise ConfigError(f"verify: no certificates can be loaded from {os.fspath(path)!r}: {error}") from error
 
     def _load_certificate(self, certificate: ClientCertificate) -> None:
-        chain, key, password = (*certificate, None)[:3] if isinstance(certificate, tuple) else (certificate, None, None)
+        key: Path | None = None
+        password: str | None = None
+        if not isinstance(certificate, tuple):
+            chain = certificate
+        elif len(certificate) == 2:
+            chain, key = certificate
+        else:
+            chain, key, password = certificate
         try:
             self.load_cert_chain(chain, key, password)
         except OSError as error:

@@ -98,6 +98,7 @@ def test_a_value_with_a_dot_segment_is_refused(value: str) -> None:
         ({}, "path='x': a value of type dict cannot be sent"),
         (math.nan, "path='x': NaN and infinity"),
         ("\ud800", "path='x': a lone surrogate"),
+        ("%41\ud800", "path='x': a lone surrogate"),
     ],
 )
 def test_a_value_that_cannot_be_part_of_a_path(value: Any, message: str) -> None:

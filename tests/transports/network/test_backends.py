@@ -395,6 +395,7 @@ class _Sleeper(httpcore.NetworkBackend):
 
 def test_sleep_is_clamped_too() -> None:
     backend = ClampedBackend(_Sleeper())
+    SocketBackend().sleep(0)
     for deadline, seconds in ((inf, 5.0), (103.0, 3.0)):
         token = current_operation.set(Operation(deadline, lambda: 100.0))
         with pytest.raises(_Slept) as caught:

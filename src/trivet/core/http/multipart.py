@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trivet.core.errors import InvalidRequest
 from trivet.core.http.form import form_pairs
-from trivet.core.http.kinds import ANY_MAPPING, ARRAY, LIST
+from trivet.core.http.kinds import ANY_MAPPING, ARRAY, LIST, TUPLE
 from trivet.core.http.sources import PATH, ContentInput, as_content
 from trivet.core.http.stream import Stream
 
@@ -76,7 +76,7 @@ def _pairs(files: Any) -> Iterator[tuple[str, Any]]:
 def _file_part(boundary: str, field: str, file: Any) -> tuple[bytes, bytes | Stream]:
     filename: str | None = None
     media_type: str | None = None
-    if isinstance(file, ARRAY):
+    if isinstance(file, TUPLE):
         if len(file) not in (2, 3) or not isinstance(file[0], str):
             raise InvalidRequest(f"files[{field!r}]: a tuple is (filename, content[, media type])")
         filename, file, media_type = (*file, None)[:3]

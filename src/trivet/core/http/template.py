@@ -121,6 +121,6 @@ def has_dot_segment(path: str) -> bool:
             return False
         from urllib.parse import unquote_to_bytes
 
-        # Latin-1 takes any bytes, and only ASCII matters here.
-        path = unquote_to_bytes(path).decode("latin-1")
+        # Only ASCII matters here. What cannot be encoded at all is for others to refuse.
+        path = unquote_to_bytes(path.encode("utf-8", "surrogatepass")).decode("latin-1")
     return False

@@ -54,10 +54,9 @@ def foreign_converter(kind: Any) -> Converter | None:
 def _pydantic(kind: Any) -> Converter:
     # As Any: checking these few lines is not worth needing the package wherever types are checked.
     pydantic: Any = import_module("pydantic")
-    refusal: Any = import_module("pydantic.errors").PydanticErrorMixin
     try:
         adapter = pydantic.TypeAdapter(kind)
-    except refusal as error:
+    except (pydantic.PydanticUserError, pydantic.PydanticUndefinedAnnotation) as error:
         raise InvalidRequest(f"pydantic cannot decode into {describe(kind)}: {error.message}") from error
 
     def checked(validate: Convert) -> Convert:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from math import isfinite
-from typing import Final
+from typing import Final, cast
 
 from trivet.core.errors import (
     AttemptTimeout,
@@ -53,14 +53,17 @@ def root_cause(error: BaseException) -> BaseException:
     """
     for _ in range(10):
         inner = error.__cause__
-        if inner is None and isinstance(error, BaseExceptionGroup):
-            inner = error.exceptions[0]
-        if inner is None and error.args and isinstance(error.args[0], BaseException):
-            inner = error.args[0]
+        if inner is None:
+            made_from = _members(error) or error.args
+            inner = made_from[0] if made_from and isinstance(made_from[0], BaseException) else None
         if inner is None:
             break
         error = inner
     return error
+
+
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    return cast("tuple[BaseException, ...]", getattr(error, "exceptions", ()))
 
 
 def _may_be_sent(operation: Operation) -> bool:

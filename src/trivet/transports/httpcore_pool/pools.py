@@ -175,8 +175,10 @@ def _make_async_pool(options: PoolOptions, proxy: Proxy | None) -> httpcore.Asyn
 
     from trivet.transports.network.clamped_async import AsyncClampedBackend
 
+    # Without the package it needs, each of the two names stands for something that raises when it is called.
+    inner: Any = httpcore.TrioBackend() if in_trio() else httpcore.AnyIOBackend()
     backend = AsyncClampedBackend(
-        httpcore.TrioBackend() if in_trio() else httpcore.AnyIOBackend(),
+        inner,
         local_address=options.local_address,
         socket_options=options.socket_options,
     )
