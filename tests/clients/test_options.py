@@ -30,6 +30,11 @@ OK = trivet.Response(200, content=b"true")
         ({"policies": [object()]}, "policies= takes"),
         ({"headers": {"Bad Name": "x"}}, "headers"),
         ({"cache": True}, "does not cache"),
+        (
+            {"transport": ScriptedTransport(), "verify": False, "proxy": "http://p"},
+            "proxy, verify would have no effect",
+        ),
+        ({"auth": trivet.BearerAuth("t0ken"), "headers": {"authorization": "x"}}, "both set Authorization"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
@@ -148,8 +153,7 @@ def test_jitter_comes_from_the_rng_that_was_given() -> None:
 
     transport = ScriptedTransport(trivet.Response(503), OK)
     clock = VirtualClock()
-    with trivet.Client("https://api.example.com", transport=transport, rng=Dice()) as client:
-        client._session.driver().clock = clock
+    with trivet.Client("https://api.example.com", transport=transport, rng=Dice(), clock=clock) as client:
         client.get("/x")
     assert clock.sleeps == [0.25]
 
@@ -169,3 +173,32 @@ def test_calls_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert out.startswith("→ GET https://api.example.com/x?token=")
     assert "s3cret" not in out
     assert back.startswith("← 200 OK (")
+
+
+def test_a_number_of_retries_leaves_the_rest_as_it_is() -> None:
+    retry = trivet.Retry(5, trivet.Backoff(base=7), statuses={503})
+    settings = Settings("https://api.example.com", {"retry": retry})
+    for changed in (settings.pipeline_for({"retry": 1}), settings.derive({"retry": 1}).pipeline):
+        assert changed.find(trivet.Retry) == trivet.Retry(1, trivet.Backoff(base=7), statuses={503})
+    off = settings.pipeline_for({"retry": None}).find(trivet.Retry)
+    assert off is not None
+    assert off.max_retries == 0
+    assert settings.pipeline_for({"retry": trivet.Retry(2)}).find(trivet.Retry) == trivet.Retry(2)
+
+
+def test_a_number_in_with_options_changes_the_total_alone() -> None:
+    settings = Settings("https://api.example.com", {"timeout": trivet.Timeout(10, 3, 1)})
+    assert settings.derive({"timeout": 5}).timeout == trivet.Timeout(5, 3, 1)
+    assert settings.derive({"timeout": None}).timeout == trivet.Timeout(None, None, None)
+
+
+@pytest.mark.parametrize(("breaker", "given"), [(None, False), (False, False), (True, True), (trivet.Breaker(), True)])
+def test_a_breaker_is_an_option(breaker: Any, given: bool) -> None:
+    assert (Settings("https://api.example.com", {"breaker": breaker}).breaker is not None) == given
+
+
+def test_a_call_cannot_use_a_cache_that_is_not_there() -> None:
+    with trivet.Client("https://api.example.com", transport=ScriptedTransport(OK)) as client:
+        with pytest.raises(trivet.ConfigError, match="does not cache"):
+            client.get("/x", cache="refresh")  # type: ignore[call-overload]  # the mistake under test
+        assert client.get("/x", cache=False) is True

@@ -43,31 +43,25 @@ def play(name: str, runtime: str) -> tuple[ActionRecorder, str]:
     clock = VirtualClock(wall=1_700_000_000.0)
     transport = ScriptedTransport(*map(reply, scenario["replies"]), clock=clock)
     recorder = ActionRecorder()
-    options = {**scenario.get("client", {}), "transport": transport, "rng": random.Random(1)}
+    options = {**scenario.get("client", {}), "transport": transport, "rng": random.Random(1), "clock": clock}
     if "timeout" in options:
         options["timeout"] = trivet.Timeout(**options["timeout"])
     call = {"method": "GET", "target": "/things", **scenario.get("call", {})}
     method, target = call.pop("method"), call.pop("target")
     if runtime == "sync":
         client = trivet.Client("https://api.example.com/v1", **options)
-        prepare(client, clock, recorder)
+        recorder.attach(client._session.driver())
         outcome = describe(lambda: client.raw.request(method, target, **call))
     else:
 
         async def main() -> trivet.Response:
             client = trivet.AsyncClient("https://api.example.com/v1", **options)
-            prepare(client, clock, recorder)
+            recorder.attach(client._session.driver())
             return await client.raw.request(method, target, **call)
 
         outcome = describe(lambda: asyncio.run(main()) if runtime == "asyncio" else trio.run(main))
     assert not transport.open
     return recorder, outcome
-
-
-def prepare(client: Any, clock: VirtualClock, recorder: ActionRecorder) -> None:
-    driver = client._session.driver()
-    driver.clock = clock
-    recorder.attach(driver)
 
 
 def describe(call: Any) -> str:

@@ -149,9 +149,9 @@ def test_a_bomb_is_stopped(runtime: Runtime, hostile: MakeHostile) -> None:
 
 def test_a_line_has_a_limit(runtime: Runtime, httpbin: Httpbin) -> None:
     async def scenario() -> None:
-        async with runtime.client(httpbin.url, limits=trivet.Limits(max_line=10)) as client:
-            async with client.stream("GET", "/anything", params={"q": "x" * 50}) as response:
-                with pytest.raises(trivet.ResponseTooLarge, match="max_line"):
-                    await collect(response.iter_lines())
+        client = runtime.client(httpbin.url, limits=trivet.Limits(max_line=10))
+        async with client, client.stream("GET", "/anything", params={"q": "x" * 50}) as response:
+            with pytest.raises(trivet.ResponseTooLarge, match="max_line"):
+                await collect(response.iter_lines())
 
     runtime.run(scenario)

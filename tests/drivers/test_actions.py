@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from runtimes import Runtime
 
+from runtimes import Runtime
 from trivet import core
 from trivet.core.errors import ConfigError, ReadError
 from trivet.drivers import asynchronous

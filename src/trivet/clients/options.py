@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
+from trivet.core.http.unset import UNSET
+
 if TYPE_CHECKING:
     import logging
     import ssl
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from trivet.core.policies.policy import Policy
     from trivet.core.policies.rate_limit import RateLimit
     from trivet.core.policies.retry import Retry
+    from trivet.drivers.clock import AsyncClock, SyncClock
     from trivet.transports.protocol import AsyncTransport, Transport
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,7 +80,7 @@ class ClientOptions(TypedDict, total=False):
     pair of certificate and key file. ``http2``, ``proxy`` (a URL), ``trust_env`` (read proxies from the
     environment).
     ``log``: a logger, or False for none. ``debug``: log headers and bodies, redacted. ``rng``: the source of
-    randomness.
+    randomness. ``clock``: another clock, such as a virtual one in a test.
     """
 
     auth: Auth | None
@@ -102,9 +105,13 @@ class ClientOptions(TypedDict, total=False):
     log: logging.Logger | Literal[False] | None
     debug: bool
     rng: Rng
+    clock: SyncClock | AsyncClock
 
 
-CONNECTION_OPTIONS = frozenset({"transport", "verify", "cert", "http2", "proxy", "trust_env", "limits", "rng"})
+TRANSPORT_OPTIONS = frozenset({"verify", "cert", "http2", "proxy", "trust_env"})
+"""Options of the transport that a client makes for itself."""
+
+CONNECTION_OPTIONS = TRANSPORT_OPTIONS | {"transport", "limits", "rng", "clock"}
 """Options that belong to the connections, which sibling clients share."""
 
 
@@ -118,7 +125,7 @@ def takes(options: type) -> Callable[[F], F]:
         plain = signature(function)
         kept = [p for p in plain.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
         names = [p for p in options.__annotations__ if p not in plain.parameters]
-        shown = [Parameter(name, Parameter.KEYWORD_ONLY, default=...) for name in names]
+        shown = [Parameter(name, Parameter.KEYWORD_ONLY, default=UNSET) for name in names]
         function.__signature__ = plain.replace(parameters=kept + shown)  # type: ignore[attr-defined]  # read by inspect
         return function
 

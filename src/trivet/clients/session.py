@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
+from trivet.clients.options import TRANSPORT_OPTIONS
 from trivet.core.errors import LocalProtocolError
 from trivet.drivers.randomness import shared_rng
 
@@ -15,16 +16,15 @@ if TYPE_CHECKING:
     from trivet.drivers.sync import SyncDriver
     from trivet.transports.protocol import AsyncTransport, Transport
 
-TRANSPORT_OPTIONS = ("limits", "verify", "cert", "http2", "proxy", "trust_env")
-
 
 class _Session:
     """The transport, made at the first call: a client that is never used costs nothing."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._options = {name: options[name] for name in TRANSPORT_OPTIONS if name in options}
+        self._options = {name: options[name] for name in ("limits", *TRANSPORT_OPTIONS) if name in options}
         self._transport: Any = options.get("transport")
         self._rng: Rng | None = options.get("rng")
+        self._clock: Any = options.get("clock")
         self._lock = Lock()
         self.closed = False
 
@@ -59,7 +59,9 @@ class SyncSession(_Session):
                 if driver is None:
                     from trivet.drivers.sync import SyncDriver
 
-                    driver = self._driver = SyncDriver(cast("Transport", self._connect()), rng=self._dice)
+                    driver = self._driver = SyncDriver(
+                        cast("Transport", self._connect()), rng=self._dice, clock=self._clock
+                    )
         return driver
 
     def close(self) -> None:
@@ -95,10 +97,10 @@ class AsyncSession(_Session):
         if runtime == "trio":
             from trivet.drivers.trio import TrioDriver
 
-            return TrioDriver(transport, rng=self._dice)
+            return TrioDriver(transport, rng=self._dice, clock=self._clock)
         from trivet.drivers.asyncio import AsyncioDriver
 
-        return AsyncioDriver(transport, rng=self._dice)
+        return AsyncioDriver(transport, rng=self._dice, clock=self._clock)
 
     async def aclose(self) -> None:
         """Close the connections. Closing again does nothing."""

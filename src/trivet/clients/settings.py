@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from trivet.clients.config import Config
-from trivet.clients.options import CONNECTION_OPTIONS, ClientOptions, check_names
+from trivet.clients.options import CONNECTION_OPTIONS, TRANSPORT_OPTIONS, ClientOptions, check_names
 from trivet.core.errors import ConfigError, InvalidRequest
 from trivet.core.http.build import build_request
 from trivet.core.http.coding import accept_encoding
@@ -61,6 +61,8 @@ class Settings:
         self.debug: bool = options.get("debug", False)
         if self.auth is not None and self.auth.header is not None and self.auth.header in self._own_headers:
             raise ConfigError(f"headers= and auth= both set {self.auth.header}: keep one of them")
+        if options.get("transport") is not None and (idle := sorted(TRANSPORT_OPTIONS & options.keys())):
+            raise ConfigError(f"transport= brings its own connections, so {', '.join(idle)} would have no effect")
         self._headers: Headers | None = None
         self._rng: Rng | None = options.get("rng")
         if options.get("cache") not in (None, False):
@@ -75,7 +77,12 @@ class Settings:
         check_names(overrides, ClientOptions.__annotations__, "with_options")
         if fixed := sorted(CONNECTION_OPTIONS & overrides.keys()):
             raise ConfigError(f"with_options() cannot change {', '.join(fixed)}: siblings share the connections")
-        return Settings(self.base_url, {**self.options, **overrides})
+        changed = dict(overrides)
+        if "timeout" in changed:
+            changed["timeout"] = self._timeout(changed["timeout"])
+        if "retry" in changed:
+            changed["retry"] = self._retry_over(changed["retry"])
+        return Settings(self.base_url, {**self.options, **changed})
 
     @property
     def rng(self) -> Rng:
@@ -132,7 +139,7 @@ class Settings:
             return self.pipeline
         return self._pipeline(
             self._timeout(options["timeout"]) if "timeout" in options else self.timeout,
-            self._retry(options["retry"]) if "retry" in options else self.retry,
+            self._retry_over(options["retry"]) if "retry" in options else self.retry,
             _auth(options["auth"]) if "auth" in options else self.auth,
             options.get("raise_for_status", self.raise_for_status),
         )
@@ -166,6 +173,12 @@ class Settings:
     def _retry(self, value: Retry | int | None) -> Retry:
         retry = Retry.of(value)
         return retry if self.limits is DEFAULT_LIMITS else replace(retry, limits=self.limits)
+
+    def _retry_over(self, value: Retry | int | None) -> Retry:
+        """A number changes how often is retried, and leaves the rest as the client has it."""
+        if isinstance(value, Retry):
+            return self._retry(value)
+        return replace(self.retry, max_retries=Retry.of(value).max_retries)
 
 
 def _from_config(config: Config) -> dict[str, Any]:

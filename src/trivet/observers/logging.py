@@ -58,6 +58,10 @@ _FIELDS: Final[Mapping[str, str]] = {
 _INDENT: Final = "\n    "
 
 
+# Until the program sets up logging, the fallback of the logging module would print warnings to standard error.
+logging.getLogger("trivet").addHandler(logging.NullHandler())
+
+
 class LogObserver:
     """Writes log lines for the calls of one client.
 

@@ -64,15 +64,15 @@ def retry(
     >>> @retry(max_retries=5, exceptions=(ConnectionError, TimeoutError))
     ... def read_sensor(name: str) -> float: ...
 
-    - The waits are those of `Backoff`, with ``base_delay`` and ``max_delay`` in seconds. - By default every
-    `Exception` is retried that `is_transient` does not rule out, as it does a 404. ``exceptions`` names
-    classes instead, and is taken at its word; ``retry_if(error)`` decides alone, or has the last word when
-    both are given. KeyboardInterrupt, cancellation and the like are never caught. - An error may ask for a
-    longer wait: by seconds in its ``retry_after``, or by the Retry-After field of its ``response``. One of
-    more than ``max_retry_after`` seconds is raised at once. - ``timeout``, in seconds from the first attempt
-    on, bounds when a retry may begin. It does not interrupt an attempt. ``on_retry`` is told of each retry
-    before the wait, and may raise to end it all. - ``rng`` and ``clock`` replace chance and time. Tests turn
-    the waits off with `no_waiting`.
+    - The waits are those of `Backoff`, with ``base_delay`` and ``max_delay`` in seconds.
+    - By default every `Exception` is retried that `is_transient` does not rule out, as it does a 404.
+      ``exceptions`` names classes instead, and is taken at its word; ``retry_if(error)`` decides alone, or has
+      the last word when both are given. KeyboardInterrupt, cancellation and the like are never caught.
+    - An error may ask for a longer wait: by seconds in its ``retry_after``, or by the Retry-After field of its
+      ``response``. One of more than ``max_retry_after`` seconds is raised at once.
+    - ``timeout``, in seconds from the first attempt on, bounds when a retry may begin. It does not interrupt an
+      attempt. ``on_retry`` is told of each retry before the wait, and may raise to end it all.
+    - ``rng`` and ``clock`` replace chance and time. Tests turn the waits off with `no_waiting`.
 
     In the end the last error itself is raised, with a note about the attempts. Each retry is a warning on the
     logger ``trivet``. A `trivet.Client` retries by itself: inside, ``retry=0`` keeps the two from

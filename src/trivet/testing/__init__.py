@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from trivet.patterns.waiting import no_waiting
 from trivet.testing.clock import VirtualClock
 from trivet.testing.playbook import Playbook
 from trivet.testing.recorder import ActionRecorder
 from trivet.testing.transport import After, Reply, ScriptedTransport, Streamed
 
-__all__ = ["ActionRecorder", "After", "Playbook", "Reply", "ScriptedTransport", "Streamed", "VirtualClock"]
+__all__ = [
+    "ActionRecorder",
+    "After",
+    "Playbook",
+    "Reply",
+    "ScriptedTransport",
+    "Streamed",
+    "VirtualClock",
+    "no_waiting",
+]

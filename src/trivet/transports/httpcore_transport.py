@@ -67,7 +67,9 @@ class HTTPCoreTransport:
 
     - A request costs time in proportion to the connections and to the requests that wait: 170 requests/s with 100
       asyncio tasks.
-    - A native cancellation of an asyncio task can leave its place in the pool taken for good.
+    - A native cancellation of an asyncio task would leave its place in the pool taken for good. So each call runs in
+      a task of its own there, which is stopped but never cancelled; in a pool of yours without our backends it goes
+      on until its deadline.
     - Idle connections are closed when there are more than ``max_idle`` connections altogether, not idle ones.
     - Bytes that a server sends after the end of a response answer the next request on that connection.
     - Interim (1xx) responses cannot be reported, and only the deadline bounds their number.

@@ -39,11 +39,13 @@ def test_events_are_recorded_at_the_present_time() -> None:
     call.now = Instant(11.5, 1_700_000_001.5)
     call.record(AuthRefreshed, None)
 
-    assert list(call.trace) == [RetryRefused(10.0, "why not"), AuthRefreshed(11.5)]
+    events: list[object] = list(call.trace)
+    assert events == [RetryRefused(10.0, "why not"), AuthRefreshed(11.5)]
+    assert [type(event) for event in events] == [RetryRefused, AuthRefreshed]
 
 
 def test_the_observer_is_told_each_event_with_its_subject() -> None:
-    told: list[tuple[Event, object]] = []
+    told: list[tuple[object, object]] = []
     call = Call(NOW, random.Random(), Trace(NOW), lambda event, subject: told.append((event, subject)))
     error = ValueError("no")
 

@@ -423,7 +423,7 @@ def test_a_call_leaves_a_trace() -> None:
     exchange.fail(ReadError("it broke", sent=True), at(1))
     exchange.receive(Response(404), at(3))
 
-    events = list(exchange.trace or ())
+    events: list[object] = list(exchange.trace or ())
     assert [type(event) for event in events] == [RequestSent, AttemptFailed, RequestSent, ResponseReceived]
     assert events == [
         RequestSent(100.0, 1, "GET", SHOWN),

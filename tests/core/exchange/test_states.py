@@ -40,7 +40,7 @@ def up_to_date(page: str) -> str:
     }
     for name, text in parts.items():
         page, found = re.subn(
-            rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", lambda _, text=text: text, page, flags=re.S
+            rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", text.replace("\\", r"\\"), page, flags=re.S
         )
         assert found == 1, f"the page has no place for the {name}"
     return page
@@ -66,7 +66,7 @@ def test_every_state_can_be_reached_and_left_for_an_end() -> None:
         assert ENDS & set(TRANSITIONS[state].values())
 
 
-@pytest.mark.parametrize("state", sorted(ENDS, key=lambda state: state.name))
+@pytest.mark.parametrize("state", [State.DONE, State.ERROR, State.CANCELLED])
 def test_an_end_is_an_end(state: State) -> None:
     assert TRANSITIONS[state] == {Signal.CANCELLED: state}
     assert [call for call, states in CALLS.items() if state in states] == ["cancel"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Sequence
+from typing import Any, cast
 
 import pytest
 
@@ -54,8 +55,9 @@ LINES: list[tuple[Event, str]] = [
 def trace_of(events: Sequence[Event], started: float = 0.0) -> Trace:
     made = Trace(Instant(started, 1_700_000_000.0))
     for event in events:
-        at, *values = event  # type: ignore[misc]  # events are tuples, which their protocol does not say
-        made.add(type(event), at, tuple(values))
+        # Those of Trivet are tuples, which their protocol does not say.
+        _, *values = cast("tuple[Any, ...]", event)
+        made.add(type(event), event.at, tuple(values))
     return made
 
 

@@ -287,3 +287,17 @@ def test_the_value_of_a_secret_key_is_replaced_at_any_depth(value: Any) -> None:
     shown = repr(redact_json([value, {"data": [{"userPassword": SECRET}]}]))
     assert SECRET not in shown
     assert REDACTED in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"client_secret": "hunter2", "a": 1}', '{"client_secret": "[redacted]", "a": 1}'),
+        ('[{"data": "{\\"token\\": \\"hunter2\\"}"}]', '[{"data": "{\\"token\\": \\"[redacted]\\"}"}]'),
+        ('{"a":  1}', '{"a":  1}'),
+        ("{not json", "{not json"),
+        ("[" * 5000, "[" * 5000),
+    ],
+)
+def test_json_within_a_string_is_redacted_too(text: str, shown: str) -> None:
+    assert redact_json({"payload": text}) == {"payload": shown}

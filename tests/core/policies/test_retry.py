@@ -190,6 +190,7 @@ def test_the_statuses_can_be_chosen() -> None:
     assert retry.statuses == frozenset({425})
     assert play(retry, Response(425), Response(503)).result.status == 503
     assert play(replace(retry, statuses=frozenset()), Response(503)).result.status == 503
+    assert Retry(statuses=frozenset({400, 599})).statuses == {400, 599}
 
 
 # How often
@@ -389,7 +390,7 @@ def test_retry_if_can_say_no() -> None:
         asked.append((request, failure))
         return not isinstance(failure, ReadError)
 
-    failures = [Response(503), REFUSED, BROKE]
+    failures: list[Response | Exception] = [Response(503), REFUSED, BROKE]
     book = play(Retry(max_retries=5, backoff=EVEN, retry_if=retry_if), *failures)
 
     assert book.error is BROKE
@@ -626,6 +627,14 @@ def test_settings_that_make_no_sense(options: dict[str, Any], message: str) -> N
     with pytest.raises(ConfigError) as caught:
         Retry(**options)
     assert str(caught.value) == message
+
+
+def test_what_is_not_said() -> None:
+    retry = Retry()
+
+    assert (retry.max_retries, retry.backoff, retry.max_retry_after) == (3, Backoff(0.5, 2.0, 8.0, "full"), 60.0)
+    assert retry.statuses == frozenset({408, 429, 500, 502, 503, 504})
+    assert (retry.budget, retry.retry_if) == (None, None)
 
 
 def test_a_retry_is_a_frozen_policy_and_reads_well() -> None:

@@ -24,6 +24,7 @@ from trivet.core.exchange.actions import CloseBody, ReadBody, SendRequest
 from trivet.core.exchange.call import Call, CurrentCall
 from trivet.core.exchange.flow import Flow
 from trivet.core.exchange.instant import Instant
+from trivet.core.exchange.states import State
 from trivet.core.exchange.trace import AttemptFailed, ContentReceived, Trace
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
@@ -350,6 +351,8 @@ def test_a_short_content_is_drained_and_a_long_one_closed(
     for piece in pieces:
         book.reply(piece)
 
+    # It is closed at once, not only when the flow has ended.
+    assert (book.exchange.state is State.RUNNING) is closes
     assert closed(book) is closes
     assert [type(action) for action in book.actions].count(ReadBody) == reads
     assert book.result.content == b""

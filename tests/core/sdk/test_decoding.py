@@ -498,6 +498,8 @@ def test_pydantic_types(into: Any, value: Any, result: Any) -> None:
         (Model, {"id": -5}, "$.id: refused by a validator (value_error)"),
         (Model, {"id": 0}, "$.id: refused by a validator (zero)"),
         (Tagged, {"kind": "s3cret"}, "$: refused by a validator (union_tag_invalid)"),
+        (list[Annotated[pydantic.Json[int], pydantic.Field()]], ["s3cret"],
+         "$[0]: invalid JSON: expected value at line 1 column 1"),
         (Holder, {"model": {"id": 1}, "models": [{"id": "s3cret"}]},
          "$.models[0].id: input should be a valid integer, unable to parse string as an integer"),
     ],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trivet.core.errors import InvalidRequest
 from trivet.core.http.form import form_pairs
-from trivet.core.http.kinds import ANY_MAPPING, ARRAY, LIST, TUPLE
+from trivet.core.http.kinds import ANY_MAPPING, ARRAY, LIST, TEXT, TUPLE
 from trivet.core.http.sources import PATH, ContentInput, as_content
 from trivet.core.http.stream import Stream
 
@@ -67,7 +67,7 @@ def encode_multipart(
 
 def _pairs(files: Any) -> Iterator[tuple[str, Any]]:
     pairs = files.items() if isinstance(files, ANY_MAPPING) else files
-    for pair in pairs:
+    for pair in pairs if hasattr(pairs, "__iter__") else (pairs,):
         if not isinstance(pair, ARRAY) or len(pair) != 2 or not isinstance(pair[0], str):
             raise InvalidRequest("files is a mapping of names to files, or a list of (name, file) pairs")
         yield pair[0], pair[1]
@@ -93,8 +93,8 @@ def _file_part(boundary: str, field: str, file: Any) -> tuple[bytes, bytes | Str
     if filename is None:
         filename = _filename(file) or field
     media_type = media_type or guess_media_type(filename)
-    if not media_type.isascii() or not media_type.isprintable():
-        raise InvalidRequest(f"files[{field!r}]: the media type has characters that are not allowed in it")
+    if not isinstance(media_type, TEXT) or not media_type.isascii() or not media_type.isprintable():
+        raise InvalidRequest(f"files[{field!r}]: the media type is not text of printable ASCII characters")
     return _head(boundary, field, filename, media_type), content
 
 

@@ -189,4 +189,18 @@ def _redact_json(value: Any, depth: int) -> Any:
         if depth == 0:
             return REDACTED
         return [_redact_json(item, depth - 1) for item in cast("Iterable[Any]", value)]
+    if isinstance(value, str) and value[:1] in ("{", "[") and depth:
+        return _redact_nested_json(value, depth)
     return value
+
+
+def _redact_nested_json(text: str, depth: int) -> str:
+    """A string that holds JSON itself, as event payloads often do; any other string is left as it is."""
+    import json
+
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    redacted = _redact_json(value, depth - 1)
+    return text if redacted == value else json.dumps(redacted, ensure_ascii=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
@@ -63,7 +63,7 @@ class Retry(Policy):
 
     max_retries: int = 3
     backoff: Backoff = field(default_factory=Backoff)
-    statuses: frozenset[int] = RETRIED_STATUSES
+    statuses: Collection[int] = RETRIED_STATUSES
     max_retry_after: float = 60.0
     budget: RetryBudget | None = None
     retry_if: Callable[[Request, Failure], bool] | None = None

@@ -77,7 +77,7 @@ def _from_pydantic(errors: list[Any]) -> Exception:
     first = errors[0]
     kind: str = first["type"]
     message: str = first["msg"][:1].lower() + first["msg"][1:]
-    if kind == "json_invalid":
+    if kind == "json_invalid" and not first["loc"]:  # the content itself, not a pydantic.Json within it
         return DecodingError(message)
     # Only the messages of pydantic's own errors (they have a URL) are known to hold nothing of the input.
     if "url" not in first or kind in ("value_error", "assertion_error", "union_tag_invalid"):
