@@ -157,6 +157,15 @@ def test_into_decodes_into_types(runtime: Runtime, nginx: Nginx, httpbin: Httpbi
     runtime.run(scenario)
 
 
+def test_a_type_that_nothing_decodes_into_is_refused_before_sending(runtime: Runtime) -> None:
+    async def scenario() -> None:
+        async with runtime.client("http://127.0.0.1:9") as client:
+            with pytest.raises(trivet.InvalidRequest, match="into"):
+                await client.post("/", {}, into=open)
+
+    runtime.run(scenario)
+
+
 def test_what_is_not_json_says_so(runtime: Runtime, nginx: Nginx) -> None:
     async def scenario() -> None:
         async with runtime.client(nginx.url) as client:

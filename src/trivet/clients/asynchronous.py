@@ -206,6 +206,7 @@ class AsyncClient(ClientBase[AsyncSession]):
         return await self._session.driver().run(self._flow(method, target, json, options), self._observer())
 
     async def _decoded(self, method: str, target: str, json: object, into: Any, options: Mapping[str, Any]) -> Any:
+        self._check_into(into)
         return self._result(await self._call(method, target, json, options), into)
 
 

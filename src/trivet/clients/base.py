@@ -62,6 +62,13 @@ class ClientBase(Generic[S]):
         observer: Observer | None = observe.for_call()
         return observer
 
+    def _check_into(self, into: Any) -> None:
+        """Raise `InvalidRequest`, before anything is sent, for a type that nothing can be decoded into."""
+        if into is not None:
+            from trivet.core.sdk.decoding import check_into
+
+            check_into(into)
+
     def _result(self, response: Response, into: Any) -> Any:
         """The decoded content: None when there is none, JSON, or ``into`` that type."""
         try:

@@ -192,6 +192,7 @@ class Client(ClientBase[SyncSession]):
         return self._session.driver().run(self._flow(method, target, json, options), self._observer())
 
     def _decoded(self, method: str, target: str, json: object, into: Any, options: Mapping[str, Any]) -> Any:
+        self._check_into(into)
         return self._result(self._call(method, target, json, options), into)
 
 

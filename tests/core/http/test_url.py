@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trivet.core.errors import InvalidRequest
-from trivet.core.http.url import URL, percent_encode
+from trivet.core.http.percent import percent_encode
+from trivet.core.http.url import URL
 
 
 @pytest.mark.parametrize(

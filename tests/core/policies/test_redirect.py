@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from trivet.core.errors import AttemptTimeout, ConfigError, ReadError, RedirectError
 from trivet.core.exchange.actions import CloseBody, ReadBody, SendRequest
 from trivet.core.exchange.trace import RedirectFollowed
+from trivet.core.http.headers import Headers
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
 from trivet.core.http.stream import Stream
@@ -278,6 +279,10 @@ def test_the_number_of_redirects_is_checked(value: Any) -> None:
         Redirect(value)
 
 
+def test_what_is_not_said() -> None:
+    assert Redirect().max_redirects == 10
+
+
 def test_without_redirects_they_are_handed_back() -> None:
     assert follow(Request("GET", HERE), redirect(content=b"there"), max_redirects=0).result.content == b"there"
 
@@ -417,3 +422,8 @@ def test_wherever_it_leads_no_credential_leaves_its_origin(hops: list[tuple[int,
         assert not (following.content and status == 303 and method != "HEAD")
 
     assert len(book.reply(Response(200)).result.history) == len(hops)
+
+
+def test_a_location_of_raw_utf8_is_read_as_such() -> None:
+    response = Response(302, Headers.from_raw([(b"Location", "/caf\u00e9".encode())]))
+    assert redirected(Request("GET", "https://api.example.com/"), response).url == "https://api.example.com/caf%C3%A9"

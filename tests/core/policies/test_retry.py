@@ -185,7 +185,7 @@ def test_statuses_that_are_failures(status: int) -> None:
 
 
 def test_the_statuses_can_be_chosen() -> None:
-    retry = Retry(statuses=[425, 425])  # type: ignore[arg-type]  # any iterable is understood
+    retry = Retry(statuses=[425, 425])
 
     assert retry.statuses == frozenset({425})
     assert play(retry, Response(425), Response(503)).result.status == 503

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast, final, overload
 from trivet.core.errors import InvalidRequest
 from trivet.core.http.redaction import redact_headers
 
-__all__ = ["Headers", "HeadersInput"]
+__all__ = ["Headers", "HeadersInput", "as_utf8"]
 
 HeadersInput: TypeAlias = "Headers | Mapping[str, str | Sequence[str]] | Iterable[tuple[str | bytes, str | bytes]]"
 _Line: TypeAlias = tuple[bytes, bytes]
@@ -18,6 +18,18 @@ _T = TypeVar("_T")
 _TOKEN: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # RFC 9110 §5.5, field-value: tab, space, visible ASCII and obs-text.
 _VALUE: Final = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
+
+
+def as_utf8(value: str) -> str:
+    """A field value whose bytes were UTF-8 after all, as the raw characters of a Location often are.
+
+    >>> as_utf8("/caf\xc3\xa9")
+    '/café'
+    """
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
 
 
 @final

@@ -11,10 +11,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 from trivet.core.errors import InvalidRequest
+from trivet.core.http.percent import encode_path, encode_query_text
 from trivet.core.http.query import Params, encode_query, merge_query
 from trivet.core.http.redaction import printable_url
 from trivet.core.http.template import expand, has_dot_segment, reject_placeholders
-from trivet.core.http.url import URL, check_characters, derive, encode_path, encode_query_text, require_text
+from trivet.core.http.url import URL, check_characters, derive, require_text
 
 __all__ = ["join_target"]
 

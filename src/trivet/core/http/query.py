@@ -9,7 +9,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from trivet.core.errors import InvalidRequest
-from trivet.core.http.url import check_characters, encode_query_text, percent_encode
+from trivet.core.http.percent import encode_query_text, percent_encode
+from trivet.core.http.url import check_characters
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trivet.core.errors import DecodingError, InvalidRequest, LocalProtocolError
-from trivet.core.http.headers import Headers
+from trivet.core.http.headers import Headers, as_utf8
 from trivet.core.http.status import REASONS
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Response:
         from trivet.core.http.link import parse_links
 
         found: dict[str, Link] = {}
-        for link in parse_links(self.headers.get("Link")):
+        for link in parse_links(as_utf8(self.headers.get("Link", ""))):
             try:
                 target = self.url.join(link.target)
             except InvalidRequest:

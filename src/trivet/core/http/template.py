@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from trivet.core.errors import InvalidRequest
+from trivet.core.http.percent import percent_encode
 from trivet.core.http.query import scalar_text
 from trivet.core.http.redaction import printable_url
-from trivet.core.http.url import percent_encode
 
 __all__ = ["expand", "has_dot_segment", "reject_placeholders"]
 

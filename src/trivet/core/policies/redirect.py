@@ -8,6 +8,7 @@ from trivet.core.errors import InvalidRequest, RedirectError
 from trivet.core.exchange.call import Call
 from trivet.core.exchange.flow import Flow
 from trivet.core.exchange.trace import RedirectFollowed
+from trivet.core.http.headers import as_utf8
 from trivet.core.http.redaction import is_credential_field
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
@@ -86,6 +87,6 @@ def redirected(request: Request, response: Response) -> Request:
 
 def _location(request: Request, response: Response) -> URL:
     try:
-        return request.url.join(response.headers["Location"])
+        return request.url.join(as_utf8(response.headers["Location"]))
     except InvalidRequest as error:
         raise RedirectError(response, f"the Location of a redirect cannot be followed: {error.message}") from error
