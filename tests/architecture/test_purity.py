@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterable
-
 import pytest
 
-from architecture.source import SOURCE, Module, modules
+from architecture.source import Module, modules
+from fresh import loaded_by
 
 # What the core may import from outside the project. Whatever is added here knows no clock, no randomness of
 # its own, no socket, no file and no other thread, and is quick to import.
@@ -71,18 +68,6 @@ OPTIONAL = {
 CORE = [module for name, module in modules().items() if f"{name}.".startswith("trivet.core.")]
 
 IO = ("asyncio", "ssl", "httpcore", "h11", "h2", "anyio", "trio", "sniffio")
-
-
-def loaded_by(statement: str, names: Iterable[str]) -> set[str]:
-    """Which of the modules a fresh interpreter has loaded after the statement.
-
-    It runs without `site` (-S), whose start-up files load modules of their own, and so sees no installed
-    package: to import one is a fault, and fails here.
-    """
-    program = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); {statement}; print(*sys.modules)"
-    answer = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
-    return set(answer.stdout.split()) & set(names)
 
 
 def test_a_loaded_module_is_seen() -> None:

@@ -280,7 +280,7 @@ def test_a_cancelled_read_releases_the_body(hostile: MakeHostile) -> None:
 def test_a_cancelled_call_leaves_no_connection_behind(hostile: MakeHostile, deaf: Any, stage: str) -> None:
     server = hostile([lambda peer: peer.read_more(), read_to_end])
     url = {"connecting": deaf.url, "handshake": server.tls_url}.get(stage, server.url)
-    request = Request("PUT", url, (), b"x" * (50_000_000 if stage == "uploading" else 1))
+    request = Request("PUT", url, (), b"x" * (20_000_000 if stage == "uploading" else 1))
 
     async def call(caller: Caller) -> None:
         await caller.send(request)

@@ -105,14 +105,14 @@ def test_each_read_has_a_deadline_of_its_own(runtime: Runtime, hostile: MakeHost
 @pytest.mark.parametrize("streamed", [False, True], ids=["bytes", "stream"])
 def test_an_upload_to_a_slow_reader(runtime: Runtime, hostile: MakeHostile, streamed: bool) -> None:
     server = hostile([read_head, read_slowly])
-    size = 50_000_000
+    size = 20_000_000
     content = Stream(lambda: (b"x" * 100_000 for _ in range(size // 100_000)), length=size)
 
     async def scenario() -> None:
         async with calling(runtime) as caller:
             request = Request("PUT", server.url, (), content if streamed else b"x" * size)
             with pytest.raises(AttemptTimeout, match=r"the request could not be written within 0\.\d+ s") as caught:
-                await caller.send(request, within=SHORT)
+                await caller.send(request, within=0.6)
             assert caught.value.sent is True
 
     runtime.run(scenario)
@@ -124,7 +124,7 @@ def test_an_upload_over_tls_to_a_slow_reader(runtime: Runtime, hostile: MakeHost
     async def scenario() -> None:
         async with calling(runtime, verify=tls.ca_pem) as caller:
             with pytest.raises(AttemptTimeout, match="the request could not be written") as caught:
-                await caller.send(Request("PUT", server.tls_url, (), b"x" * 50_000_000), within=SHORT)
+                await caller.send(Request("PUT", server.tls_url, (), b"x" * 20_000_000), within=0.6)
             assert caught.value.sent is True
 
     runtime.run(scenario)

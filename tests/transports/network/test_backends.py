@@ -81,7 +81,7 @@ def test_timeouts_and_resets(hostile: MakeHostile, timeout: float | None) -> Non
         with pytest.raises(httpcore.ReadTimeout):
             stream.read(1, timeout)
         with pytest.raises(httpcore.WriteTimeout):
-            stream.write(b"x" * 50_000_000, timeout)
+            stream.write(b"x" * 20_000_000, timeout)
     server.release()
     server.wait_until(lambda: not server.open)
     with pytest.raises(httpcore.ReadError):
