@@ -34,8 +34,12 @@ class _Session:
 
     def _connect(self) -> Any:
         if self._transport is None:
+            from importlib import import_module
+
             from trivet.transports.httpcore_transport import HTTPCoreTransport
 
+            # Now rather than at the first request, whose deadline would run while the modules load.
+            import_module("httpcore")
             self._transport = HTTPCoreTransport(**self._options)
         return self._transport
 

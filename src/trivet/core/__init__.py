@@ -44,7 +44,7 @@ from trivet.core.http.response import Response
 from trivet.core.http.stream import Stream
 from trivet.core.http.url import URL
 from trivet.core.limits import Limits
-from trivet.core.policies.auth.base import Auth
+from trivet.core.policies.auth import APIKeyAuth, Auth, BasicAuth, BearerAuth, OAuth2ClientCredentials
 from trivet.core.policies.backoff import Backoff
 from trivet.core.policies.breaker import Breaker
 from trivet.core.policies.budget import RetryBudget
@@ -60,10 +60,13 @@ from trivet.core.policies.status import RaiseForStatus
 
 __all__ = [
     "URL",
+    "APIKeyAuth",
     "Action",
     "Attempt",
     "Auth",
     "Backoff",
+    "BasicAuth",
+    "BearerAuth",
     "Breaker",
     "Call",
     "CloseBody",
@@ -80,6 +83,7 @@ __all__ = [
     "Invoke",
     "Limits",
     "LocalProtocolError",
+    "OAuth2ClientCredentials",
     "Observer",
     "Park",
     "Pipeline",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Literal
 
+from trivet.transports.runtime import in_trio
+
 
 def current_runtime() -> Literal["asyncio", "trio"]:
     """The runtime whose task is calling.
@@ -20,10 +22,9 @@ def current_runtime() -> Literal["asyncio", "trio"]:
     >>> asyncio.run(main())
     'asyncio'
     """
-    # getattr, because another thread may be in the middle of importing the module.
-    in_trio_task = getattr(sys.modules.get("trio.lowlevel"), "in_trio_task", None)
-    if in_trio_task is not None and in_trio_task():
+    if in_trio():
         return "trio"
+    # getattr, because another thread may be in the middle of importing the module.
     get_running_loop = getattr(sys.modules.get("asyncio"), "get_running_loop", None)
     if get_running_loop is not None:
         try:

@@ -221,7 +221,8 @@ def test_a_call_within_a_call_gets_no_more_time_than_the_outer_one_has(
 def test_an_attempt_that_ran_out_of_time_or_the_whole_call(
     after: float, kind: type[AttemptTimeout | DeadlineExceeded], message: str, sent: bool
 ) -> None:
-    book = Playbook(Pipeline([Deadline(Timeout(total=10.0, attempt=2.0))]).handle(REQUEST))
+    pipeline = Pipeline([Deadline(Timeout(total=10.0, attempt=2.0))])
+    book = Playbook(pipeline.handle(REQUEST), clock=VirtualClock(100.0))
 
     book.fail(AttemptTimeout("no answer", sent=sent), after=after)
 

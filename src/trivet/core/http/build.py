@@ -30,7 +30,7 @@ def build_request(
     method: str,
     target: str | URL,
     *,
-    base_url: URL | None = None,
+    base_url: str | None = None,
     params: Params = None,
     path: Mapping[str, Any] | None = None,
     headers: HeadersInput = (),
@@ -57,15 +57,15 @@ def build_request(
 
     Raises `InvalidRequest` for whatever cannot be sent as it is.
 
-    >>> base = URL("https://api.example.com/v1")
-    >>> request = build_request("POST", "/users", base_url=base, json={"name": "Ada"})
+    >>> request = build_request("POST", "/users", base_url="https://api.example.com/v1", json={"name": "Ada"})
     >>> request, request.content, request.headers["Content-Type"]
     (<Request POST https://api.example.com/v1/users>, b'{"name":"Ada"}', 'application/json')
     """
-    away = base_url is not None and isinstance(target, URL) and not target.same_origin(base_url)
+    base = None if base_url is None else URL(base_url)
+    away = base is not None and isinstance(target, URL) and not target.same_origin(base)
     if default_params and not away:
         params = _with_defaults(params, default_params, target)
-    url = join_target(base_url, target, path, params)
+    url = join_target(base, target, path, params)
     fields = _NO_HEADERS if default_headers is None else default_headers
     if away:
         fields = fields.without("Host", *filter(is_credential_field, fields))
