@@ -30,6 +30,8 @@ OK = trivet.Response(200, content=b"true")
         ({"policies": [object()]}, "policies= takes"),
         ({"headers": {"Bad Name": "x"}}, "headers"),
         ({"cache": True}, "does not cache"),
+        ({"limits": 5}, "limits= takes a Limits, not int"),
+        ({"transport": object()}, r"needs a method send\(\) here"),
         (
             {"transport": ScriptedTransport(), "verify": False, "proxy": "http://p"},
             "proxy, verify would have no effect",

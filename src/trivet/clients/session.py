@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from trivet.clients.options import TRANSPORT_OPTIONS
-from trivet.core.errors import LocalProtocolError
+from trivet.core.errors import ConfigError, LocalProtocolError
 from trivet.drivers.randomness import shared_rng
 
 if TYPE_CHECKING:
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 class _Session:
     """The transport, made at the first call: a client that is never used costs nothing."""
 
+    _sends: str
+
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = {name: options[name] for name in ("limits", *TRANSPORT_OPTIONS) if name in options}
         self._transport: Any = options.get("transport")
+        if self._transport is not None and not hasattr(self._transport, self._sends):
+            kind = type(self._transport).__name__
+            raise ConfigError(f"transport= needs a method {self._sends}() here, and {kind} has none")
         self._rng: Rng | None = options.get("rng")
         self._clock: Any = options.get("clock")
         self._lock = Lock()
@@ -51,6 +56,7 @@ class _Session:
 class SyncSession(_Session):
     """The session of `Client`."""
 
+    _sends = "send"
     _driver: SyncDriver | None = None
 
     def driver(self) -> SyncDriver:
@@ -79,6 +85,8 @@ class SyncSession(_Session):
 
 class AsyncSession(_Session):
     """The session of `AsyncClient`: one transport, with a driver for each runtime that it is used under."""
+
+    _sends = "asend"
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)

@@ -49,7 +49,7 @@ class Settings:
             base_url = base_url.base_url
         self.base_url = _base_url(base_url)
         self._own_headers = _headers(options.get("headers", ()))
-        self.limits: Limits = options.get("limits", DEFAULT_LIMITS)
+        self.limits = _limits(options.get("limits", DEFAULT_LIMITS))
         self.timeout = Timeout.of(options.get("timeout", Timeout()))
         self.retry = self._retry(options.get("retry", Retry()))
         self.auth = _auth(options.get("auth"))
@@ -211,6 +211,12 @@ def _auth(value: Any) -> Auth | None:
         return value
     # The value itself is likely a secret.
     raise ConfigError(f"auth= takes an Auth, such as BearerAuth(token), not {_kind(value)}")
+
+
+def _limits(value: Any) -> Limits:
+    if isinstance(value, Limits):
+        return value
+    raise ConfigError(f"limits= takes a Limits, not {_kind(value)}")
 
 
 def _breaker(value: Any) -> Breaker | None:
