@@ -9,54 +9,42 @@ A name is imported when it is first used, so that a program that only retries a 
 
 from __future__ import annotations
 
-from importlib import import_module
+from trivet.lazy import names_of
 
-_NAMES_BY_MODULE = {
-    "trivet.clients.asynchronous": "AsyncClient",
-    "trivet.clients.config": "Config",
-    "trivet.clients.sync": "Client",
-    "trivet.core.errors": (
-        "APIError AttemptTimeout AuthenticationError BadRequestError CircuitOpen ConfigError "
-        "ConflictError ConnectError ConnectTimeout DeadlineExceeded DecodingError InvalidRequest "
-        "LocalProtocolError NotFoundError PermissionDeniedError RateLimitError RateLimited ReadError "
-        "RedirectError RemoteProtocolError ResponseTooLarge ServerError TransportError TrivetError "
-        "UnprocessableError WriteError"
-    ),
-    "trivet.core.exchange.flow": "Flow sleep",
-    "trivet.core.http.headers": "Headers",
-    "trivet.core.http.request": "Request",
-    "trivet.core.http.response": "Response",
-    "trivet.core.http.url": "URL",
-    "trivet.core.limits": "Limits",
-    "trivet.core.policies.auth.api_key": "APIKeyAuth",
-    "trivet.core.policies.auth.base": "Auth",
-    "trivet.core.policies.auth.basic": "BasicAuth",
-    "trivet.core.policies.auth.bearer": "BearerAuth",
-    "trivet.core.policies.auth.oauth2": "OAuth2ClientCredentials",
-    "trivet.core.policies.backoff": "Backoff",
-    "trivet.core.policies.breaker": "Breaker",
-    "trivet.core.policies.budget": "RetryBudget",
-    "trivet.core.policies.deadline": "Timeout",
-    "trivet.core.policies.policy": "Policy Stage",
-    "trivet.core.policies.rate_limit": "RateLimit",
-    "trivet.core.policies.retry": "Retry",
-    "trivet.patterns.retry": "retry retry_call",
-    "trivet.transports.httpcore_transport": "HTTPCoreTransport",
-    "trivet.version": "__version__",
-}
-_MODULES = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names.split()}
-
-__all__ = sorted([*_MODULES, "core"])  # pyright: ignore[reportUnsupportedDunderAll]  # it reads the stub
-
-
-def __getattr__(name: str) -> object:
-    if name == "core":
-        return import_module("trivet.core")
-    if name not in _MODULES:
-        raise AttributeError(f"module 'trivet' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = names_of(
+    "trivet",
+    {
+        "trivet.clients.asynchronous": "AsyncClient",
+        "trivet.clients.config": "Config",
+        "trivet.clients.sync": "Client",
+        "trivet.core.errors": (
+            "APIError AttemptTimeout AuthenticationError BadRequestError CircuitOpen ConfigError "
+            "ConflictError ConnectError ConnectTimeout DeadlineExceeded DecodingError InvalidRequest "
+            "LocalProtocolError NotFoundError PermissionDeniedError RateLimitError RateLimited ReadError "
+            "RedirectError RemoteProtocolError ResponseTooLarge ServerError TransportError TrivetError "
+            "UnprocessableError WriteError"
+        ),
+        "trivet.core.exchange.flow": "Flow sleep",
+        "trivet.core.http.headers": "Headers",
+        "trivet.core.http.request": "Request",
+        "trivet.core.http.response": "Response",
+        "trivet.core.http.url": "URL",
+        "trivet.core.limits": "Limits",
+        "trivet.core.policies.auth.api_key": "APIKeyAuth",
+        "trivet.core.policies.auth.base": "Auth",
+        "trivet.core.policies.auth.basic": "BasicAuth",
+        "trivet.core.policies.auth.bearer": "BearerAuth",
+        "trivet.core.policies.auth.oauth2": "OAuth2ClientCredentials",
+        "trivet.core.policies.backoff": "Backoff",
+        "trivet.core.policies.breaker": "Breaker",
+        "trivet.core.policies.budget": "RetryBudget",
+        "trivet.core.policies.deadline": "Timeout",
+        "trivet.core.policies.policy": "Policy Stage",
+        "trivet.core.policies.rate_limit": "RateLimit",
+        "trivet.core.policies.retry": "Retry",
+        "trivet.patterns.retry": "retry retry_call",
+        "trivet.transports.httpcore_transport": "HTTPCoreTransport",
+        "trivet.version": "__version__",
+    },
+    submodules=["core"],
+)

@@ -28,6 +28,7 @@ SECRET = "s3cr3t-k3y"
         ("API_KEY", SECRET, "api_key", SECRET),
         ("API_KEY", f" {SECRET}\n", "api_key", SECRET),
         ("API_TIMEOUT", "2.5", "timeout", 2.5),
+        ("API_TIMEOUT", "0.001", "timeout", 0.001),
         ("API_TIMEOUT", "30", "timeout", 30.0),
         ("API_TIMEOUT", "1e2", "timeout", 100.0),
         ("API_TIMEOUT", " 7 ", "timeout", 7.0),

@@ -97,6 +97,12 @@ def test_a_reply_of_the_wrong_type_is_the_tests_mistake() -> None:
     assert book.reply(Response(200)).result == 200
 
 
+def test_time_passes_only_where_a_test_says_so() -> None:
+    book = Playbook(flow()).reply().fail(ReadError("it broke", sent=True))
+
+    assert book.clock.monotonic() == 0.0
+
+
 @pytest.mark.parametrize("end", [Response(200), ReadError("it broke", sent=True)])
 def test_after_the_end_there_is_nothing_to_reply_to(end: Any) -> None:
     book = Playbook(flow()).reply()

@@ -64,6 +64,8 @@ def test_replies_come_in_turn_and_requests_are_kept(asynchronous: bool) -> None:
     assert caught.value is BROKE
     assert used.send().status == 200
     assert used.transport.requests == [REQUEST, other, REQUEST]
+    with pytest.raises(AssertionError, match="the script has no reply"):
+        used.send()
 
 
 def test_an_unexpected_request_is_the_tests_failure(asynchronous: bool) -> None:

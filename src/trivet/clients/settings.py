@@ -16,14 +16,10 @@ from trivet.core.http.request import Request
 from trivet.core.http.url import URL
 from trivet.core.limits import DEFAULT_LIMITS, Limits
 from trivet.core.policies.auth.base import Auth
-from trivet.core.policies.auth.bearer import BearerAuth
 from trivet.core.policies.backoff import Backoff
-from trivet.core.policies.breaker import Breaker
 from trivet.core.policies.deadline import Deadline, Timeout
-from trivet.core.policies.idempotency import Idempotency, new_key
 from trivet.core.policies.pipeline import Pipeline
 from trivet.core.policies.policy import Policy
-from trivet.core.policies.rate_limit import RateLimit
 from trivet.core.policies.redirect import Redirect
 from trivet.core.policies.retry import Retry
 from trivet.core.policies.status import RaiseForStatus
@@ -34,6 +30,8 @@ if TYPE_CHECKING:
     import logging
 
     from trivet.core.exchange.call import Rng
+    from trivet.core.policies.breaker import Breaker
+    from trivet.core.policies.rate_limit import RateLimit
 
 PIPELINE_OPTIONS = frozenset({"timeout", "retry", "auth", "raise_for_status"})
 """Options of a call that need another pipeline than the client's own."""
@@ -127,9 +125,14 @@ class Settings:
             files=options.get("files"),
             default_headers=self.headers,
             default_params=self.params,
-            idempotency_key=new_key(self.rng) if key is True else key or None,
+            idempotency_key=self._new_key() if key is True else key or None,
             on_interim=options.get("on_interim"),
         )
+
+    def _new_key(self) -> str:
+        from trivet.core.policies.idempotency import new_key
+
+        return new_key(self.rng)
 
     def pipeline_for(self, options: Mapping[str, Any]) -> Pipeline:
         """The pipeline of one call: the client's own, unless the call has options that change it."""
@@ -157,6 +160,8 @@ class Settings:
         redirects = options.get("redirects", True)
         found: list[Policy] = [Redirect(10 if redirects is True else redirects or 0, limits=self.limits)]
         if options.get("idempotency_keys"):
+            from trivet.core.policies.idempotency import Idempotency
+
             found.append(Idempotency())
         found += [policy for policy in (self.breaker, self.rate_limit) if policy is not None]
         for policy in options.get("policies", ()):
@@ -186,6 +191,8 @@ def _from_config(config: Config) -> dict[str, Any]:
         import warnings
 
         warnings.warn("cache_ttl has no effect: this version of Trivet does not cache", stacklevel=5)
+    from trivet.core.policies.auth.bearer import BearerAuth
+
     return {
         "auth": BearerAuth(config.api_key) if config.api_key is not None else None,
         "timeout": config.timeout,
@@ -222,6 +229,8 @@ def _limits(value: Any) -> Limits:
 def _breaker(value: Any) -> Breaker | None:
     if value is None or value is False:
         return None
+    from trivet.core.policies.breaker import Breaker
+
     if value is True:
         return Breaker()
     if isinstance(value, Breaker):
@@ -230,7 +239,11 @@ def _breaker(value: Any) -> Breaker | None:
 
 
 def _rate_limit(value: Any) -> RateLimit | None:
-    if value is None or isinstance(value, RateLimit):
+    if value is None:
+        return None
+    from trivet.core.policies.rate_limit import RateLimit
+
+    if isinstance(value, RateLimit):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return RateLimit(value)

@@ -4,6 +4,7 @@ This is the front door for programs that bring their own transport. Build a `Req
 handle it, and run the flow in an `Exchange`:
 
 >>> import random
+>>> from trivet.core import Deadline, Exchange, Instant, Pipeline, Response, Retry, Timeout, build_request
 >>> pipeline = Pipeline([Deadline(Timeout(total=10)), Retry(max_retries=1)])
 >>> request = build_request("GET", "https://api.example.com/users", params={"page": 2})
 >>> exchange = Exchange(pipeline.handle(request), rng=random.Random())
@@ -14,104 +15,52 @@ handle it, and run the flow in an `Exchange`:
 Done(<Response 200 OK>)
 
 The driver performs each action and hands its reply to `Exchange.receive`, or the error to `Exchange.fail`.
+
+A name is imported when it is first used.
 """
 
 from __future__ import annotations
 
-from trivet.core.classify import classify
-from trivet.core.errors import LocalProtocolError
-from trivet.core.exchange.actions import (
-    Action,
-    CloseBody,
-    Invoke,
-    Park,
-    ReadBody,
-    SendRequest,
-    SleepUntil,
-)
-from trivet.core.exchange.call import Call, CurrentCall, Observer, Rng
-from trivet.core.exchange.exchange import Done, Exchange
-from trivet.core.exchange.flow import Flow, sleep
-from trivet.core.exchange.instant import Instant
-from trivet.core.exchange.slot import Slot
-from trivet.core.exchange.states import Signal, State
-from trivet.core.exchange.trace import Attempt, Event, Trace
-from trivet.core.http.build import build_request
-from trivet.core.http.framing import framed_fields
-from trivet.core.http.headers import Headers
-from trivet.core.http.request import Request
-from trivet.core.http.response import Response
-from trivet.core.http.stream import Stream
-from trivet.core.http.url import URL
-from trivet.core.limits import Limits
-from trivet.core.policies.auth import APIKeyAuth, Auth, BasicAuth, BearerAuth, OAuth2ClientCredentials
-from trivet.core.policies.backoff import Backoff
-from trivet.core.policies.breaker import Breaker
-from trivet.core.policies.budget import RetryBudget
-from trivet.core.policies.deadline import Deadline, Timeout
-from trivet.core.policies.idempotency import Idempotency
-from trivet.core.policies.pipeline import Pipeline
-from trivet.core.policies.policy import Forward, Policy, Stage
-from trivet.core.policies.rate_limit import RateLimit
-from trivet.core.policies.redirect import Redirect
-from trivet.core.policies.retry import Retry, may_resend
-from trivet.core.policies.send import discard, read_content, send
-from trivet.core.policies.status import RaiseForStatus
+from trivet.lazy import names_of
 
-__all__ = [
-    "URL",
-    "APIKeyAuth",
-    "Action",
-    "Attempt",
-    "Auth",
-    "Backoff",
-    "BasicAuth",
-    "BearerAuth",
-    "Breaker",
-    "Call",
-    "CloseBody",
-    "CurrentCall",
-    "Deadline",
-    "Done",
-    "Event",
-    "Exchange",
-    "Flow",
-    "Forward",
-    "Headers",
-    "Idempotency",
-    "Instant",
-    "Invoke",
-    "Limits",
-    "LocalProtocolError",
-    "OAuth2ClientCredentials",
-    "Observer",
-    "Park",
-    "Pipeline",
-    "Policy",
-    "RaiseForStatus",
-    "RateLimit",
-    "ReadBody",
-    "Redirect",
-    "Request",
-    "Response",
-    "Retry",
-    "RetryBudget",
-    "Rng",
-    "SendRequest",
-    "Signal",
-    "SleepUntil",
-    "Slot",
-    "Stage",
-    "State",
-    "Stream",
-    "Timeout",
-    "Trace",
-    "build_request",
-    "classify",
-    "discard",
-    "framed_fields",
-    "may_resend",
-    "read_content",
-    "send",
-    "sleep",
-]
+__getattr__, __dir__, __all__ = names_of(
+    "trivet.core",
+    {
+        "trivet.core.classification": "classify",
+        "trivet.core.errors": "LocalProtocolError",
+        "trivet.core.exchange.actions": "Action CloseBody Invoke Park ReadBody SendRequest SleepUntil",
+        "trivet.core.exchange.call": "Call CurrentCall Observer Rng",
+        "trivet.core.exchange.exchange": "Done Exchange",
+        "trivet.core.exchange.flow": "Flow sleep",
+        "trivet.core.exchange.instant": "Instant",
+        "trivet.core.exchange.slot": "Slot",
+        "trivet.core.exchange.states": "Signal State",
+        "trivet.core.exchange.trace": "Attempt Event Trace",
+        "trivet.core.http.build": "build_request",
+        "trivet.core.http.framing": "framed_fields",
+        "trivet.core.http.headers": "Headers",
+        "trivet.core.http.request": "Request",
+        "trivet.core.http.response": "Response",
+        "trivet.core.http.stream": "Stream",
+        "trivet.core.http.url": "URL",
+        "trivet.core.limits": "Limits",
+        "trivet.core.policies.auth.api_key": "APIKeyAuth",
+        "trivet.core.policies.auth.base": "Auth",
+        "trivet.core.policies.auth.basic": "BasicAuth",
+        "trivet.core.policies.auth.bearer": "BearerAuth",
+        "trivet.core.policies.auth.oauth2": "OAuth2ClientCredentials",
+        "trivet.core.policies.backoff": "Backoff",
+        "trivet.core.policies.breaker": "Breaker",
+        "trivet.core.policies.budget": "RetryBudget",
+        "trivet.core.policies.deadline": "Deadline Timeout",
+        "trivet.core.policies.idempotency": "Idempotency",
+        "trivet.core.policies.pipeline": "Pipeline",
+        "trivet.core.policies.policy": "Forward Policy Stage",
+        "trivet.core.policies.rate_limit": "RateLimit",
+        "trivet.core.policies.redirect": "Redirect",
+        "trivet.core.policies.retry": "Retry may_resend",
+        "trivet.core.policies.send": "discard read_content send",
+        "trivet.core.policies.status": "RaiseForStatus",
+    },
+    submodules=["errors"],
+)

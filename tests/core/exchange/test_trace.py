@@ -218,6 +218,10 @@ def failed(count: int) -> list[Event]:
             "2 attempts in 2.5 s: Error1, Error2; not retried: the last one",
         ),
         (
+            failed(MAX_OUTCOMES),
+            "10 attempts in 2.5 s: " + ", ".join(f"Error{number}" for number in range(1, 11)),
+        ),
+        (
             failed(MAX_OUTCOMES + 2),
             "12 attempts in 2.5 s: …, " + ", ".join(f"Error{number}" for number in range(3, 13)),
         ),

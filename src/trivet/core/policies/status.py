@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, cast
 
-from trivet.core.classify import classify
+from trivet.core.classification import classify
 from trivet.core.errors import APIError
 from trivet.core.exchange.call import Call
 from trivet.core.exchange.flow import Flow

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trivet.core.classify import REQUEST_ID_FIELDS, classify, error_message, request_id
+from trivet.core.classification import REQUEST_ID_FIELDS, classify, error_message, request_id
 from trivet.core.errors import APIError, BadRequestError, NotFoundError, RateLimitError, ServerError, error_class
 from trivet.core.http.headers import Headers
 from trivet.core.http.problem import Problem
