@@ -332,3 +332,13 @@ def test_an_error_and_what_it_holds_need_no_garbage_collector(
         assert fail()() is None
     finally:
         gc.enable()
+
+
+def test_what_is_no_policy_is_refused() -> None:
+    class Nowhere(Policy):
+        stage = 42  # type: ignore[assignment]  # the mistake under test
+
+    with pytest.raises(ConfigError, match="instances of Policy, not <class .*Retry"):
+        Pipeline([Retry])  # type: ignore[list-item]  # the mistake under test
+    with pytest.raises(ConfigError, match="the stage of Nowhere must be a Stage, not 42"):
+        Pipeline([Nowhere()])

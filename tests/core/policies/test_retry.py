@@ -649,3 +649,15 @@ def test_a_retry_is_a_frozen_policy_and_reads_well() -> None:
     )
     with pytest.raises(AttributeError):
         retry.max_retries = 5  # type: ignore[misc]  # the point of the test
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backoff": 0.5}, r"Retry\(backoff=…\) takes a Backoff, not float"),
+        ({"budget": 5}, r"takes a RetryBudget or None, not int"),
+    ],
+)
+def test_parts_of_the_wrong_kind_are_refused_at_once(options: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Retry(**options)

@@ -26,6 +26,7 @@ from trivet.core.exchange.flow import Flow
 from trivet.core.exchange.instant import Instant
 from trivet.core.exchange.states import State
 from trivet.core.exchange.trace import AttemptFailed, ContentReceived, Trace
+from trivet.core.http.headers import Headers
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
 from trivet.core.limits import DEFAULT_LIMITS, Limits
@@ -421,3 +422,25 @@ def test_what_is_wrong_with_us_is_not_swallowed() -> None:
 
     with pytest.raises(ValueError, match="a bug"):
         assert book.result
+
+
+@pytest.mark.parametrize(
+    ("length", "first"),
+    [
+        ("10", ReadBody),
+        ("11", CloseBody),
+        ("9" * 5000, CloseBody),
+        ("٣٣", ReadBody),
+        ("nonsense", ReadBody),
+        (None, ReadBody),
+    ],
+)
+def test_content_announced_as_too_long_is_not_even_begun(length: str | None, first: type) -> None:
+    fields = [] if length is None else [(b"Content-Length", length.encode())]
+    response = Response(302, Headers.from_raw(fields), body=object())
+
+    def flow() -> Flow[None]:
+        call = yield from CurrentCall()
+        yield from discard(response, call, limits=Limits(max_drain=10))
+
+    assert isinstance(Playbook(flow()).action, first)

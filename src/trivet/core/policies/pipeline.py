@@ -90,6 +90,11 @@ class Pipeline:
 
 
 def _check_order(policies: tuple[Policy, ...]) -> None:
+    for policy in policies:
+        if not isinstance(policy, Policy):
+            raise ConfigError(f"a pipeline takes instances of Policy, not {policy!r:.80}")
+        if not isinstance(policy.stage, Stage):
+            raise ConfigError(f"the stage of {type(policy).__name__} must be a Stage, not {policy.stage!r}")
     for earlier, later in pairwise(policies):
         if earlier.stage > later.stage:
             raise ConfigError(f"{_placed(later)} must come before {_placed(earlier)}")

@@ -72,6 +72,10 @@ class Retry(Policy):
     def __post_init__(self) -> None:
         require_count("Retry(max_retries=", self.max_retries)
         require_number("Retry(max_retry_after=", self.max_retry_after)
+        if not isinstance(self.backoff, Backoff):
+            raise ConfigError(f"Retry(backoff=…) takes a Backoff, not {type(self.backoff).__name__}")
+        if self.budget is not None and not isinstance(self.budget, RetryBudget):
+            raise ConfigError(f"Retry(budget=…) takes a RetryBudget or None, not {type(self.budget).__name__}")
         object.__setattr__(self, "statuses", _statuses(self.statuses))
 
     @classmethod

@@ -94,10 +94,11 @@ def discard(response: Response, call: Call, *, limits: Limits = DEFAULT_LIMITS) 
     if body is None:
         return
     response.complete(b"")
+    worth_it = _announced(response) <= limits.max_drain and limits.max_drain > 0
     drained = 0
     deadline = min(attempt_deadline(call), call.now.monotonic + DRAIN_TIME)
     try:
-        while limits.max_drain and drained <= limits.max_drain:
+        while worth_it and drained <= limits.max_drain:
             data = yield from ReadBody(body, deadline)
             if not data:
                 return
@@ -105,6 +106,13 @@ def discard(response: Response, call: Call, *, limits: Limits = DEFAULT_LIMITS) 
         yield from CloseBody(body)
     except (TransportError, AttemptTimeout):
         return  # the connection is lost, the call is not
+
+
+def _announced(response: Response) -> int:
+    """How long the content says it is; 0 when it does not."""
+    value = response.headers.get("Content-Length", "")
+    # Beyond 18 digits it is nonsense, and Python refuses to read thousands of them.
+    return int(value[:18]) if value.isdecimal() and value.isascii() else 0
 
 
 def too_large(limits: Limits) -> ResponseTooLarge:
