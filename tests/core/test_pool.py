@@ -1,0 +1,761 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from math import inf
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from trivet.core.errors import ConfigError, LocalProtocolError
+from trivet.core.pool import CloseConnection, Decision, OpenConnection, Pool, RefuseTicket, UseConnection
+
+A, B, C = "https://a.example", "https://b.example", "https://c.example"
+
+
+def new_pool(**settings: Any) -> Pool[str, str]:
+    return Pool(**settings)
+
+
+def told(decisions: list[Decision[str, str]]) -> list[str]:
+    """The decisions as short lines."""
+    lines = []
+    for decision in decisions:
+        match decision:
+            case UseConnection(ticket, connection):
+                lines.append(f"{ticket} uses {connection}")
+            case OpenConnection(ticket, origin, _):
+                lines.append(f"open {origin.removeprefix('https://')[0]} for {ticket}")
+            case CloseConnection(connection):
+                lines.append(f"close {connection}")
+            case RefuseTicket(ticket):
+                lines.append(f"refuse {ticket}")
+    return lines
+
+
+class Script:
+    """A pool driven by words: openings go by the ticket that they were decided for."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.pool = new_pool(**settings)
+        self.openings: dict[str, OpenConnection[str]] = {}
+
+    def run(self, event: str) -> list[str]:
+        now, name, *words = event.split()
+        at = float(now)
+        pool = self.pool
+        origins = {"a": A, "b": B, "c": C}
+        match name, words:
+            case "acquire", [ticket, origin]:
+                decisions = pool.acquire(origins[origin], ticket, at)
+            case "connected", [ticket, connection, *capacity]:
+                decisions = pool.connected(self.openings.pop(ticket), connection, at, *map(int, capacity))
+            case "failed", [ticket]:
+                decisions = pool.failed(self.openings.pop(ticket))
+            case "released", [connection, *broken]:
+                decisions = pool.released(connection, not broken, at)
+            case "cancelled", [ticket]:
+                pool.cancelled(ticket)
+                decisions = []
+            case "resized", [connection, capacity]:
+                decisions = pool.resized(connection, int(capacity))
+            case "closed", [connection]:
+                decisions = pool.closed(connection)
+            case "expire", []:
+                decisions = pool.expire(at)
+            case _:
+                assert event == f"{now} close_all"
+                decisions = pool.close_all()
+        self.openings.update({each.ticket: each for each in decisions if isinstance(each, OpenConnection)})
+        return told(decisions)
+
+
+@pytest.mark.parametrize(
+    ("settings", "script"),
+    [
+        pytest.param(
+            {},
+            """
+            0 acquire t1 a -> open a for t1
+            1 connected t1 c1 -> t1 uses c1
+            2 released c1
+            3 acquire t2 a -> t2 uses c1
+            4 released c1
+            """,
+            id="an idle connection is used again",
+        ),
+        pytest.param(
+            {},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 a -> open a for t2
+            1 connected t1 c1 -> t1 uses c1
+            1 connected t2 c2 -> t2 uses c2
+            2 released c2
+            3 released c1
+            4 acquire t3 a -> t3 uses c1
+            4 acquire t4 a -> t4 uses c2
+            4 acquire t5 b -> open b for t5
+            """,
+            id="the idle connection used last comes first, and serves no other origin",
+        ),
+        pytest.param(
+            {"max_connections": 1},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 a
+            0 acquire t3 a
+            1 connected t1 c1 -> t1 uses c1
+            2 released c1 -> t2 uses c1
+            3 released c1 broken -> close c1, open a for t3
+            4 connected t3 c2 -> t3 uses c2
+            """,
+            id="a freed connection or slot goes to who waits longest",
+        ),
+        pytest.param(
+            {"max_connections": 2},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 a -> open a for t2
+            1 connected t1 c1 -> t1 uses c1
+            1 connected t2 c2 -> t2 uses c2
+            2 acquire t3 b
+            2 acquire t4 a
+            3 released c1 -> t4 uses c1
+            4 released c2 -> close c2, open b for t3
+            """,
+            id="its own origin comes before another one, then the idle connection makes way",
+        ),
+        pytest.param(
+            {"max_connections": 2},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 b -> open b for t2
+            1 connected t1 c1 -> t1 uses c1
+            1 connected t2 c2 -> t2 uses c2
+            2 released c2
+            3 released c1
+            4 acquire t3 c -> close c2, open c for t3
+            5 acquire t4 c -> close c1, open c for t4
+            6 acquire t5 c
+            """,
+            id="of the idle connections, the one not used for the longest makes way",
+        ),
+        pytest.param(
+            {"max_per_origin": 1, "max_connections": 2},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 a
+            0 acquire t3 a
+            0 acquire t4 b -> open b for t4
+            0 acquire t5 b
+            0 acquire t6 c
+            1 connected t1 c1 -> t1 uses c1
+            2 released c1 broken -> close c1, open a for t2
+            3 failed t4 -> refuse t4, open b for t5
+            4 cancelled t3
+            5 failed t2 -> refuse t2, open c for t6
+            """,
+            id="an origin at its own limit lets others pass, and its tickets keep their place",
+        ),
+        pytest.param(
+            {"max_connections": 1},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 b
+            0 acquire t3 a
+            1 cancelled t1
+            2 connected t1 c1 -> t3 uses c1
+            3 cancelled t2
+            4 released c1
+            """,
+            id="a connection whose ticket was cancelled serves the next",
+        ),
+        pytest.param(
+            {"max_connections": 1},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 b
+            1 cancelled t1
+            2 connected t1 c1 -> close c1, open b for t2
+            3 cancelled t2
+            4 failed t2
+            5 acquire t3 a -> open a for t3
+            """,
+            id="a cancelled opening that fails is nobody's",
+        ),
+        pytest.param(
+            {},
+            """
+            0 acquire t1 a -> open a for t1
+            1 connected t1 c1 -> t1 uses c1
+            2 acquire t2 a -> open a for t2
+            3 released c1 -> t2 uses c1
+            4 connected t2 c2
+            5 acquire t3 a -> t3 uses c2
+            """,
+            id="race: a freed connection comes before the one being opened, which becomes idle",
+        ),
+        pytest.param(
+            {},
+            """
+            0 acquire t1 a -> open a for t1
+            1 connected t1 c1 -> t1 uses c1
+            2 acquire t2 a -> open a for t2
+            3 released c1 -> t2 uses c1
+            4 failed t2
+            """,
+            id="race: the failure of an opening that was not needed is nobody's",
+        ),
+        pytest.param(
+            {"race": False},
+            """
+            0 acquire t1 a -> open a for t1
+            1 connected t1 c1 -> t1 uses c1
+            2 acquire t2 a -> open a for t2
+            3 released c1
+            4 connected t2 c2 -> t2 uses c2
+            5 acquire t3 a -> t3 uses c1
+            6 acquire t4 a -> open a for t4
+            7 cancelled t4
+            8 connected t4 c3
+            """,
+            id="no race: a ticket waits for the connection that is being opened for it",
+        ),
+        pytest.param(
+            {"max_connections": 1},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 a
+            0 acquire t3 a
+            0 acquire t4 a
+            0 acquire t5 b
+            1 connected t1 c1 3 -> t1 uses c1, t2 uses c1, t3 uses c1
+            2 resized c1 4 -> t4 uses c1
+            3 resized c1 1
+            4 acquire t6 a
+            5 released c1
+            6 released c1
+            7 released c1
+            8 released c1 -> t6 uses c1
+            9 released c1 -> close c1, open b for t5
+            """,
+            id="HTTP/2: several tickets share a connection, as many as its capacity is at the time",
+        ),
+        pytest.param(
+            {"race": False},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 a -> open a for t2
+            1 connected t1 c1 2 -> t1 uses c1
+            1 connected t2 c2 2 -> t2 uses c2
+            2 released c1
+            3 acquire t3 a -> t3 uses c1
+            4 acquire t4 a -> t4 uses c1
+            5 acquire t5 a -> t5 uses c2
+            6 acquire t6 a -> open a for t6
+            """,
+            id="HTTP/2: of two connections with room, the one used last comes first",
+        ),
+        pytest.param(
+            {},
+            """
+            0 acquire t1 a -> open a for t1
+            1 connected t1 c1 2 -> t1 uses c1
+            2 acquire t2 a -> t2 uses c1
+            3 released c1
+            4 acquire t3 a -> t3 uses c1
+            5 released c1 broken
+            6 resized c1 9
+            7 acquire t4 a -> open a for t4
+            8 released c1 -> close c1
+            """,
+            id="HTTP/2: a connection that is not reusable ends with its last ticket",
+        ),
+        pytest.param(
+            {},
+            """
+            0 acquire t1 a -> open a for t1
+            1 connected t1 c1 2 -> t1 uses c1
+            2 resized c1 0
+            3 acquire t2 a -> open a for t2
+            4 released c1 -> close c1
+            5 connected t2 c2 2 -> t2 uses c2
+            6 released c2
+            7 resized c2 1
+            8 resized c2 0 -> close c2
+            """,
+            id="HTTP/2: a connection that may serve nobody is kept for nobody",
+        ),
+        pytest.param(
+            {},
+            """
+            0 acquire t1 a -> open a for t1
+            1 connected t1 c1 -> t1 uses c1
+            2 closed c1
+            3 released c1 -> close c1
+            4 acquire t2 a -> open a for t2
+            5 connected t2 c2 -> t2 uses c2
+            6 released c2
+            7 closed c2 -> close c2
+            8 acquire t3 a -> open a for t3
+            """,
+            id="a connection that the peer has closed is used no more",
+        ),
+        pytest.param(
+            {"max_idle": 1},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 b -> open b for t2
+            1 connected t1 c1 -> t1 uses c1
+            1 connected t2 c2 -> t2 uses c2
+            2 released c1
+            3 released c2 -> close c1
+            """,
+            id="of too many idle connections the oldest is closed",
+        ),
+        pytest.param(
+            {"max_idle": 0},
+            """
+            0 acquire t1 a -> open a for t1
+            1 connected t1 c1 -> t1 uses c1
+            2 released c1 -> close c1
+            """,
+            id="max_idle=0 keeps none",
+        ),
+        pytest.param(
+            {"idle_timeout": 10},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 b -> open b for t2
+            1 connected t1 c1 -> t1 uses c1
+            1 connected t2 c2 -> t2 uses c2
+            2 released c1
+            4 released c2
+            11 expire
+            12 expire -> close c1
+            14 acquire t3 b -> close c2, open b for t3
+            """,
+            id="idle connections expire, at the latest when one is wanted",
+        ),
+        pytest.param(
+            {"max_connections": 3},
+            """
+            0 acquire t1 a -> open a for t1
+            0 acquire t2 b -> open b for t2
+            0 acquire t3 c -> open c for t3
+            0 acquire t4 c
+            1 connected t1 c1 -> t1 uses c1
+            1 connected t2 c2 -> t2 uses c2
+            2 close_all -> refuse t3, refuse t4, close c1, close c2
+            3 released c1
+            3 resized c1 1
+            3 closed c2
+            4 connected t3 c3 -> close c3
+            5 close_all
+            """,
+            id="close_all",
+        ),
+        pytest.param(
+            {},
+            """
+            0 acquire t1 a -> open a for t1
+            1 close_all -> refuse t1
+            2 failed t1
+            """,
+            id="an opening that fails after close_all",
+        ),
+    ],
+)
+def test_scripts(settings: dict[str, Any], script: str) -> None:
+    play = Script(**settings)
+    for line in script.strip().splitlines():
+        event, _, expected = line.strip().partition(" -> ")
+        assert ", ".join(play.run(event)) == expected, line
+
+
+def test_next_expiry_is_that_of_the_connection_idle_for_the_longest() -> None:
+    play = Script(idle_timeout=10)
+    assert play.pool.next_expiry() == inf
+    for event in ["0 acquire t1 a", "0 acquire t2 a", "1 connected t1 c1", "1 connected t2 c2", "2 released c1"]:
+        play.run(event)
+    assert play.pool.next_expiry() == 12
+    play.run("5 released c2")
+    assert play.pool.next_expiry() == 12
+    assert play.run("12 expire") == ["close c1"]
+    assert play.pool.next_expiry() == 15
+
+
+def test_a_ticket_that_asks_again_has_nothing_to_do_with_its_former_opening() -> None:
+    pool = new_pool()
+    [first] = pool.acquire(A, "t", 0)
+    assert isinstance(first, OpenConnection)
+    pool.cancelled("t")
+    [second] = pool.acquire(A, "t", 1)
+    assert isinstance(second, OpenConnection)
+    assert first != second
+    assert pool.failed(first) == []
+    assert told(pool.connected(second, "c", 2)) == ["t uses c"]
+
+
+def used_pool() -> tuple[Pool[str, str], OpenConnection[str]]:
+    """A pool with a busy connection, an idle one, an opening whose ticket waits, and one more ticket that waits."""
+    play = Script(max_connections=3)
+    for event in [
+        "0 acquire busy a",
+        "0 acquire idle b",
+        "1 connected busy c1",
+        "1 connected idle c2",
+        "2 released c2",
+    ]:
+        play.run(event)
+    play.run("3 acquire opening a")
+    play.run("3 acquire waiting c")
+    play.run("3 acquire more c")
+    return play.pool, play.openings["opening"]
+
+
+def state(pool: Pool[str, str]) -> dict[str, Any]:
+    """All that the pool remembers, deep enough to see any change."""
+
+    def seen(value: Any) -> Any:
+        if type(value).__module__ == Pool.__module__ and hasattr(value, "__slots__"):
+            names = [name for name in value.__slots__ if name not in ("origin", "queue")]
+            return type(value).__name__, *((name, seen(getattr(value, name))) for name in names)
+        return [(seen(key), seen(each)) for key, each in value.items()] if isinstance(value, dict) else value
+
+    return {name: seen(value) for name, value in vars(pool).items()}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda pool, opening: pool.acquire(A, "waiting", 99), "waits for a connection already"),
+        (lambda pool, opening: pool.cancelled("stranger"), "does not wait"),
+        (lambda pool, opening: pool.cancelled("busy"), "release its connection instead"),
+        (lambda pool, opening: pool.connected(OpenConnection("opening", A, 99), "c9", 99), "an opening under way"),
+        (lambda pool, opening: pool.connected(opening, "c1", 99), "a new connection"),
+        (lambda pool, opening: pool.connected(opening, "c9", 99, 0), "a capacity from 1"),
+        (lambda pool, opening: pool.failed(OpenConnection("opening", A, 99)), "that is under way"),
+        (lambda pool, opening: pool.released("stranger", True, 99), "that no ticket uses"),
+        (lambda pool, opening: pool.resized("stranger", 1), "not in this pool"),
+        (lambda pool, opening: pool.resized("c1", -1), "a capacity from 0"),
+        (lambda pool, opening: pool.closed("stranger"), "not in this pool"),
+    ],
+)
+def test_illegal_calls_change_nothing(call: Callable[..., object], message: str) -> None:
+    pool, opening = used_pool()
+    before = state(pool)
+    with pytest.raises(LocalProtocolError, match=message):
+        call(pool, opening)
+    assert state(pool) == before
+
+
+def test_an_idle_connection_cannot_be_released() -> None:
+    pool = new_pool()
+    [opening] = pool.acquire(A, "t", 0)
+    assert isinstance(opening, OpenConnection)
+    pool.connected(opening, "c", 1)
+    pool.released("c", True, 2)
+    before = state(pool)
+    with pytest.raises(LocalProtocolError, match="that no ticket uses"):
+        pool.released("c", True, 3)
+    assert state(pool) == before
+
+
+def test_a_closed_pool_gives_nothing_more() -> None:
+    pool = new_pool()
+    pool.close_all()
+    with pytest.raises(LocalProtocolError, match="the pool is closed"):
+        pool.acquire(A, "t", 0)
+
+
+@pytest.mark.parametrize("settings", [{"max_connections": 0}, {"max_per_origin": 0}])
+def test_a_pool_that_could_open_nothing_is_refused(settings: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="could open no connection"):
+        new_pool(**settings)
+
+
+def calls_of(action: Callable[[], object]) -> int:
+    """How many functions run, Python's and C's, while `action` does."""
+    count = 0
+
+    def profile(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        action()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def work(size: int, race: bool) -> list[int]:
+    """The calls that each event takes in a pool with `size` busy connections, as many idle ones, and as many
+    tickets that wait in the queue and parked: first without waiters, then with."""
+    pool: Pool[int, int] = Pool(max_connections=2 * size, max_per_origin=size, max_idle=size, race=race)
+    for number in range(2 * size):
+        [decision] = pool.acquire((A, B)[number % 2], number, 0.0)
+        assert isinstance(decision, OpenConnection)
+        pool.connected(decision, number, 0.0)
+    for number in range(size):
+        pool.released(2 * number, True, float(number))
+    counts = []
+    last: list[Decision[int, int]] = []
+
+    def note(event: Callable[[], list[Decision[int, int]] | None]) -> None:
+        def run() -> None:
+            last[:] = event() or []
+
+        counts.append(calls_of(run))
+
+    def opening() -> OpenConnection[int]:
+        return next(each for each in last if isinstance(each, OpenConnection))
+
+    note(lambda: pool.acquire(A, -1, 10.0))
+    note(lambda: pool.released(2 * size - 2, True, 10.0))
+    note(lambda: pool.acquire(C, -2, 10.0))
+    note(lambda: pool.connected(opening(), -2, 10.0))
+    note(lambda: pool.closed(2))
+    note(lambda: pool.expire(62.5))  # one is due
+    for n in range(10 * size, 11 * size):  # parked, while there are slots
+        pool.acquire(B, n, 10.0)
+    for n in range(11 * size, 13 * size):  # the first of them fill the pool
+        pool.acquire(C, n, 10.0)
+    note(lambda: pool.acquire(C, -3, 10.0))
+    note(lambda: pool.cancelled(12 * size + size // 2))
+    note(lambda: pool.released(1, True, 10.0))
+    note(lambda: pool.released(3, False, 10.0))
+    note(lambda: pool.failed(opening()))
+    note(lambda: pool.released(-2, False, 10.0))
+    return counts
+
+
+@pytest.mark.parametrize("race", [True, False])
+def test_an_event_takes_no_more_work_in_a_large_pool(race: bool) -> None:
+    few, many = work(10, race), work(1000, race)
+    assert len(few) == 12
+    assert many == few
+
+
+class Peer:
+    """What the model knows of a connection."""
+
+    def __init__(self, origin: str, capacity: int) -> None:
+        self.origin = origin
+        self.capacity = capacity
+        self.users: list[int] = []
+        self.retired = False
+        self.idle_since: float | None = None
+
+    @property
+    def has_room(self) -> bool:
+        return not self.retired and len(self.users) < self.capacity
+
+
+class PoolMachine(RuleBasedStateMachine):
+    """Any interleaving of events, against a model that looks at everything each time."""
+
+    @initialize(
+        max_connections=st.integers(1, 5),
+        max_per_origin=st.none() | st.integers(1, 3),
+        max_idle=st.integers(0, 3),
+        race=st.booleans(),
+    )
+    def begin(self, max_connections: int, max_per_origin: int | None, max_idle: int, race: bool) -> None:
+        self.pool: Pool[int, int] = Pool(
+            max_connections=max_connections,
+            max_per_origin=max_per_origin,
+            max_idle=max_idle,
+            idle_timeout=5.0,
+            race=race,
+        )
+        self.max_connections, self.max_idle, self.race = max_connections, max_idle, race
+        self.max_per_origin = max_per_origin or max_connections
+        self.now = 0.0
+        self.names = iter(range(10**9))
+        self.waiting: dict[int, str] = {}  # in the order of asking
+        self.openings: list[OpenConnection[int]] = []
+        self.peers: dict[int, Peer] = {}
+
+    def slots(self, origin: str | None = None) -> int:
+        held = [each.origin for each in self.openings] + [peer.origin for peer in self.peers.values()]
+        return len(held) if origin is None else held.count(origin)
+
+    def opened_for(self, ticket: int) -> bool:
+        return any(each.ticket == ticket for each in self.openings)
+
+    def perform(self, decisions: list[Decision[int, int]], own: int | None = None) -> None:
+        """Carry the decisions out. `own` is the ticket of the opening that has just come up."""
+        for decision in decisions:
+            match decision:
+                case UseConnection(ticket, connection):
+                    peer = self.peers[connection]
+                    assert peer.has_room
+                    origin = self.waiting[ticket]
+                    assert peer.origin == origin
+                    if ticket != own:
+                        may = [
+                            each
+                            for each, wanted in self.waiting.items()
+                            if wanted == origin and (self.race or not self.opened_for(each))
+                        ]
+                        assert ticket == may[0]
+                    del self.waiting[ticket]
+                    assert peer.users or peer.idle_since is None or peer.idle_since + 5.0 > self.now
+                    peer.users.append(ticket)
+                    peer.idle_since = None
+                case OpenConnection(ticket, origin, _):
+                    may = [
+                        each
+                        for each, wanted in self.waiting.items()
+                        if not self.opened_for(each) and self.slots(wanted) < self.max_per_origin
+                    ]
+                    assert ticket == may[0]
+                    assert self.waiting[ticket] == origin
+                    self.openings.append(decision)
+                    assert self.slots() <= self.max_connections
+                case CloseConnection(connection):
+                    peer = self.peers.pop(connection)
+                    assert not peer.users
+                    if peer.has_room:  # it was sound: then it is the one that was not used for the longest
+                        idle = [each.idle_since for each in self.peers.values() if each.idle_since is not None]
+                        assert peer.idle_since is not None
+                        assert all(peer.idle_since <= each for each in idle)
+                case RefuseTicket(ticket):
+                    del self.waiting[ticket]
+
+    @rule(origin=st.sampled_from([A, B, C]))
+    def acquire(self, origin: str) -> None:
+        ticket = next(self.names)
+        idle = [name for name, peer in self.peers.items() if peer.origin == origin and peer.has_room]
+        self.waiting[ticket] = origin
+        decisions = self.pool.acquire(origin, ticket, self.now)
+        self.perform(decisions)
+        if any(name in self.peers for name in idle):
+            assert ticket not in self.waiting
+
+    @precondition(lambda self: self.openings)
+    @rule(data=st.data(), capacity=st.sampled_from([1, 1, 2, 3]))
+    def connected(self, data: st.DataObject, capacity: int) -> None:
+        opening = data.draw(st.sampled_from(self.openings))
+        self.openings.remove(opening)
+        connection = next(self.names)
+        self.peers[connection] = peer = Peer(opening.origin, capacity)
+        peer.idle_since = self.now
+        owner_waits = opening.ticket in self.waiting
+        self.perform(self.pool.connected(opening, connection, self.now, capacity), own=opening.ticket)
+        if owner_waits:
+            assert peer.users[0] == opening.ticket
+
+    @precondition(lambda self: self.openings)
+    @rule(data=st.data())
+    def failed(self, data: st.DataObject) -> None:
+        opening = data.draw(st.sampled_from(self.openings))
+        self.openings.remove(opening)
+        others = [each for each in self.waiting if each != opening.ticket]
+        self.perform(self.pool.failed(opening))
+        assert list(self.waiting) == others
+
+    @precondition(lambda self: any(peer.users for peer in self.peers.values()))
+    @rule(data=st.data(), reusable=st.sampled_from([True, True, False]))
+    def released(self, data: st.DataObject, reusable: bool) -> None:
+        connection = data.draw(st.sampled_from([name for name, peer in self.peers.items() if peer.users]))
+        self.release(connection, reusable)
+
+    def release(self, connection: int, reusable: bool) -> None:
+        peer = self.peers[connection]
+        peer.users.pop()
+        peer.retired |= not reusable
+        if not peer.users:
+            peer.idle_since = self.now
+        self.perform(self.pool.released(connection, reusable, self.now))
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data(), abandon=st.booleans())
+    def cancelled(self, data: st.DataObject, abandon: bool) -> None:
+        ticket = data.draw(st.sampled_from(list(self.waiting)))
+        del self.waiting[ticket]
+        self.pool.cancelled(ticket)
+        for opening in [each for each in self.openings if each.ticket == ticket and abandon]:
+            self.openings.remove(opening)
+            self.perform(self.pool.failed(opening))
+
+    @precondition(lambda self: self.peers)
+    @rule(data=st.data())
+    def closed(self, data: st.DataObject) -> None:
+        connection = data.draw(st.sampled_from(list(self.peers)))
+        self.peers[connection].retired = True
+        self.perform(self.pool.closed(connection))
+
+    @precondition(lambda self: self.peers)
+    @rule(data=st.data(), capacity=st.integers(0, 4))
+    def resized(self, data: st.DataObject, capacity: int) -> None:
+        connection = data.draw(st.sampled_from(list(self.peers)))
+        self.peers[connection].capacity = capacity
+        self.perform(self.pool.resized(connection, capacity))
+
+    @rule(seconds=st.sampled_from([0.5, 2.0, 7.0]), expire=st.booleans())
+    def time_passes(self, seconds: float, expire: bool) -> None:
+        self.now += seconds
+        if expire:
+            due = self.pool.next_expiry() <= self.now
+            decisions = self.pool.expire(self.now)
+            assert bool(decisions) is due
+            self.perform(decisions)
+            assert self.pool.next_expiry() > self.now
+
+    @invariant()
+    def the_limits_hold(self) -> None:
+        idle = [peer for peer in self.peers.values() if not peer.users]
+        assert self.slots() <= self.max_connections
+        assert all(self.slots(origin) <= self.max_per_origin for origin in (A, B, C))
+        assert len(idle) <= self.max_idle
+        assert all(peer.has_room for peer in idle)
+        assert (self.pool.slots, self.pool.idle, self.pool.waiting) == (self.slots(), len(idle), len(self.waiting))
+        assert self.pool.next_expiry() == min((peer.idle_since or 0.0 for peer in idle), default=inf) + 5.0
+
+    @invariant()
+    def nobody_waits_without_need(self) -> None:
+        idle = [peer for peer in self.peers.values() if not peer.users]
+        for ticket, origin in self.waiting.items():
+            if self.opened_for(ticket):
+                takes_others = self.race
+            else:
+                takes_others = True
+                full = self.slots() == self.max_connections and not idle
+                assert full or self.slots(origin) == self.max_per_origin
+            if takes_others:
+                assert not any(peer.has_room for peer in self.peers.values() if peer.origin == origin)
+
+    @invariant()
+    def nothing_is_remembered_of_an_origin_without_need(self) -> None:
+        wanted = {origin for origin in (A, B, C) if self.slots(origin)} | set(self.waiting.values())
+        assert set(self.pool._origins) == wanted
+
+    def teardown(self) -> None:
+        if not hasattr(self, "pool"):
+            return
+        while self.openings or any(peer.users for peer in self.peers.values()):
+            if self.openings:
+                opening = self.openings.pop(0)
+                connection = next(self.names)
+                self.peers[connection] = Peer(opening.origin, 1)
+                self.peers[connection].idle_since = self.now
+                self.perform(self.pool.connected(opening, connection, self.now), own=opening.ticket)
+            else:
+                self.release(next(name for name, peer in self.peers.items() if peer.users), True)
+        assert not self.waiting  # everybody was served
+        self.perform(self.pool.expire(inf))
+        assert self.peers == {}
+        assert (self.pool.slots, self.pool.idle, self.pool.waiting) == (0, 0, 0)
+        assert not any([self.pool._origins, self.pool._queue, self.pool._connections, self.pool._openings])
+
+
+TestPoolMachine = PoolMachine.TestCase
