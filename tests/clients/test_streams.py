@@ -151,7 +151,24 @@ def test_a_line_has_a_limit(runtime: Runtime, httpbin: Httpbin) -> None:
     async def scenario() -> None:
         client = runtime.client(httpbin.url, limits=trivet.Limits(max_line=10))
         async with client, client.stream("GET", "/anything", params={"q": "x" * 50}) as response:
-            with pytest.raises(trivet.ResponseTooLarge, match="max_line"):
+            with pytest.raises(trivet.ResponseTooLarge, match=f"GET {httpbin.url}/anything.*max_line") as caught:
                 await collect(response.iter_lines())
+        assert caught.value.trace is response.trace
+
+    runtime.run(scenario)
+
+
+def test_content_that_is_broken_says_where_it_is_from(runtime: Runtime, hostile: MakeHostile) -> None:
+    broken = chunked(gzip.compress(b"whole")[:-9], fields="Content-Encoding: gzip\r\n")
+    server = hostile([read_head, send(broken)])
+
+    async def scenario() -> None:
+        async with runtime.client(server.url) as client:
+            with pytest.raises(trivet.DecodingError, match=f"GET {server.url}/: "):
+                await client.raw.get("/")
+            async with client.stream("GET", "/") as response:
+                with pytest.raises(trivet.DecodingError, match=f"GET {server.url}/: ") as caught:
+                    await collect(response.iter_bytes())
+            assert caught.value.trace is response.trace
 
     runtime.run(scenario)

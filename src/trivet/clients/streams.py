@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from math import inf
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from trivet.core.errors import AttemptTimeout, LocalProtocolError, ResponseTooLarge, TrivetError
@@ -13,7 +12,7 @@ from trivet.core.http.lines import LineDecoder
 from trivet.core.http.media_type import text_encoding
 from trivet.core.http.response import Response
 from trivet.core.policies.deadline import overdue
-from trivet.core.policies.send import too_large
+from trivet.core.policies.send import is_overdue, read_deadline, too_large
 
 if TYPE_CHECKING:
     from trivet.core.http.coding import Decoder
@@ -61,6 +60,27 @@ class _Lines:
         for piece in self._pieces.flush():
             yield from self._lines.feed(piece)
         yield from self._lines.flush()
+
+
+class _Claimed(Generic[T]):
+    """Another splitter, whose errors say which response they came up in."""
+
+    def __init__(self, splitter: _Splitter[T], response: _OpenResponse) -> None:
+        self._splitter = splitter
+        self._response = response
+
+    def feed(self, data: bytes) -> Iterator[T]:
+        return self._claim(lambda: self._splitter.feed(data))
+
+    def flush(self) -> Iterator[T]:
+        return self._claim(self._splitter.flush)
+
+    def _claim(self, items: Callable[[], Iterator[T]]) -> Iterator[T]:
+        try:
+            yield from items()
+        except TrivetError as error:
+            self._response.claim(error)
+            raise
 
 
 class _AsyncIteration(Generic[T]):
@@ -117,26 +137,26 @@ class _OpenResponse(Response):
         return self.content if rereading else b""
 
     def _next_read(self, now: float) -> ReadBody:
-        deadline = inf if self.read_deadline is None else self.read_deadline
-        if self.read_timeout is not None:
-            deadline = min(deadline, now + self.read_timeout)
-        return ReadBody(self.body, deadline)
+        return ReadBody(self.body, read_deadline(self, now))
 
     def _failed(self, error: TrivetError, now: float) -> TrivetError:
         """The error to raise when a read failed. The transport has released the body by then."""
         self.body = None
-        request = self.request
-        error.locate(request.method, request.url.redacted)
-        deadline = inf if self.read_deadline is None else self.read_deadline
-        if isinstance(error, AttemptTimeout) and now >= deadline:
-            error = overdue(error, "while the content was read")
-        error.trace = self.trace
+        self.claim(error)
+        if isinstance(error, AttemptTimeout) and is_overdue(self, now):
+            late = overdue(error, "while the content was read")
+            late.trace = self.trace
+            return late
         return error
+
+    def claim(self, error: TrivetError) -> None:
+        """Note in an error that it came up in reading this response."""
+        error.locate(self.request.method, self.request.url.redacted)
+        error.trace = self.trace
 
     def _too_large(self) -> ResponseTooLarge:
         error = too_large(self._limits)
-        error.locate(self.request.method, self.request.url.redacted)
-        error.trace = self.trace
+        self.claim(error)
         return error
 
 
@@ -151,11 +171,11 @@ class OpenResponse(_OpenResponse):
 
     def iter_bytes(self) -> Iterator[bytes]:
         """The content in pieces of at most 64 KiB or so, as they come, content codings removed."""
-        return self._iterate(self._pieces())
+        return self._iterate(_Claimed(self._pieces(), self))
 
     def iter_lines(self) -> Iterator[str]:
         """The content as lines of text without their ends; a line may have ``Limits.max_line`` characters."""
-        return self._iterate(self._lines())
+        return self._iterate(_Claimed(self._lines(), self))
 
     def read(self) -> bytes:
         """The whole content; from then on also in ``.content``, ``.text`` and ``.json()``.
@@ -191,7 +211,10 @@ class OpenResponse(_OpenResponse):
         try:
             data: bytes = self._driver.perform(self._next_read(monotonic()))
         except TrivetError as error:
-            raise self._failed(error, monotonic()) from error.__cause__
+            failure = self._failed(error, monotonic())
+            if failure is error:
+                raise
+            raise failure from error
         if not data:
             self.body = None
         return data
@@ -214,11 +237,11 @@ class AsyncOpenResponse(_OpenResponse):
 
     def iter_bytes(self) -> AsyncIterator[bytes]:
         """The content in pieces of at most 64 KiB or so, as they come, content codings removed."""
-        return _AsyncIteration(self._read_piece, self._pieces())
+        return _AsyncIteration(self._read_piece, _Claimed(self._pieces(), self))
 
     def iter_lines(self) -> AsyncIterator[str]:
         """The content as lines of text without their ends; a line may have ``Limits.max_line`` characters."""
-        return _AsyncIteration(self._read_piece, self._lines())
+        return _AsyncIteration(self._read_piece, _Claimed(self._lines(), self))
 
     async def read(self) -> bytes:
         """The whole content; from then on also in ``.content``, ``.text`` and ``.json()``.
@@ -249,7 +272,10 @@ class AsyncOpenResponse(_OpenResponse):
         try:
             data: bytes = await self._driver.perform(self._next_read(monotonic()))
         except TrivetError as error:
-            raise self._failed(error, monotonic()) from error.__cause__
+            failure = self._failed(error, monotonic())
+            if failure is error:
+                raise
+            raise failure from error
         if not data:
             self.body = None
         return data

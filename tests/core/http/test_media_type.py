@@ -12,7 +12,6 @@ from trivet.core.http.headers import Headers
 from trivet.core.http.media_type import (
     MediaType,
     bom_encoding,
-    charset_of,
     content_type,
     decode_text,
     media_type_of,
@@ -75,9 +74,7 @@ def test_what_is_json(value: str | None, is_json: bool) -> None:
 def test_reading_the_field() -> None:
     headers = Headers({"content-type": "Text/HTML; Charset=ISO-8859-1"})
     assert content_type(headers) == media_type_of(headers).essence == "text/html"
-    assert charset_of(headers) == "iso-8859-1"
-    assert (content_type(Headers()), charset_of(Headers())) == ("", None)
-    assert charset_of(Headers({"Content-Type": 'text/plain; charset=" "'})) is None
+    assert content_type(Headers()) == ""
 
 
 CAFE = "café"

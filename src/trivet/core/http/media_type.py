@@ -83,15 +83,6 @@ def content_type(headers: Headers) -> str:
     return media_type_of(headers).essence
 
 
-def charset_of(headers: Headers) -> str | None:
-    """The charset that the Content-Type field names, in lower case, or None.
-
-    >>> charset_of(Headers({"Content-Type": "text/html; charset=ISO-8859-1"}))
-    'iso-8859-1'
-    """
-    return media_type_of(headers).params.get("charset", "").strip().lower() or None
-
-
 def bom_encoding(content: bytes) -> str | None:
     """The encoding that a byte order mark at the beginning announces; the mark is not part of the text."""
     for mark, encoding in _BOMS:

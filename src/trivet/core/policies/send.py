@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 
 from trivet.core.errors import AttemptTimeout, DecodingError, ResponseTooLarge, TransportError
 from trivet.core.exchange.actions import CloseBody, ReadBody, SendRequest
@@ -43,7 +44,7 @@ def read_content(
     if body is None:
         return response
     if deadline is None:
-        deadline = _read_deadline(response, call)
+        deadline = min(attempt_deadline(call), read_deadline(response, call.now.monotonic))
     head_at = call.now.monotonic
     decoder = make_decoder(response.headers, limits.max_codings)
     pieces: list[bytes] = []
@@ -66,7 +67,7 @@ def read_content(
         error.locate(response.request.method, response.request.url.redacted)
         raise
     except AttemptTimeout as error:
-        if response.read_deadline is not None and call.now.monotonic >= response.read_deadline:
+        if is_overdue(response, call.now.monotonic):
             raise overdue(error, "while the content was read") from error
         raise
     response.complete(b"".join(pieces))
@@ -75,14 +76,15 @@ def read_content(
     return response
 
 
-def _read_deadline(response: Response, call: Call) -> float:
-    """When reading is given up. The `Deadline` that handed the response out unread has not ended with that."""
-    deadline = attempt_deadline(call)
-    if response.read_timeout is not None:
-        deadline = min(deadline, call.now.monotonic + response.read_timeout)
-    if response.read_deadline is not None:
-        deadline = min(deadline, response.read_deadline)
-    return deadline
+def read_deadline(response: Response, now: float) -> float:
+    """When the next read of an open body is given up; `Deadline` set it on a response that it handed out unread."""
+    deadline = inf if response.read_deadline is None else response.read_deadline
+    return deadline if response.read_timeout is None else min(deadline, now + response.read_timeout)
+
+
+def is_overdue(response: Response, now: float) -> bool:
+    """Whether the total of the call that an open body belongs to is spent."""
+    return response.read_deadline is not None and now >= response.read_deadline
 
 
 def discard(response: Response, call: Call, *, limits: Limits = DEFAULT_LIMITS) -> Flow[None]:
