@@ -134,6 +134,8 @@ def test_from_env_sends_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert transport.requests[0].headers["Authorization"] == "Bearer k3y"
     assert transport.requests[0].url == "https://shop.example.com/v2/x"
     assert "k3y" not in repr(client)
+    sibling = trivet.AsyncClient.from_env("SHOP_", transport=transport)
+    assert sibling.base_url == client.base_url
 
 
 def test_a_cache_ttl_warns_that_there_is_no_cache() -> None:
