@@ -143,7 +143,7 @@ def test_a_drip_does_not_outlive_the_total(runtime: Runtime, hostile: MakeHostil
 
     async def scenario() -> None:
         for server in (in_body, in_head):
-            async with runtime.client(server.url, timeout=0.2, retry=retry) as client:
+            async with runtime.client(server.url, timeout=0.5, retry=retry) as client:
                 with pytest.raises(trivet.DeadlineExceeded) as caught:
                     await client.get("/")
             assert isinstance(caught.value, TimeoutError)
@@ -156,7 +156,7 @@ def test_an_attempt_that_takes_too_long_is_retried(runtime: Runtime, hostile: Ma
     server = hostile([read_head, hang], [read_head, send(OK), read_head])
 
     async def scenario() -> None:
-        timeout = trivet.Timeout(total=30, attempt=0.2)
+        timeout = trivet.Timeout(total=30, attempt=0.5)
         async with runtime.client(server.url, timeout=timeout, retry=AT_ONCE) as client:
             response = await client.raw.get("/")
             assert [attempt.outcome for attempt in response.trace.attempts] == ["AttemptTimeout", "200"]
@@ -168,7 +168,7 @@ def test_an_attempt_timeout_is_its_own_error(runtime: Runtime, hostile: MakeHost
     server = hostile([read_head, hang])
 
     async def scenario() -> None:
-        async with runtime.client(server.url, timeout=trivet.Timeout(attempt=0.2), retry=0) as client:
+        async with runtime.client(server.url, timeout=trivet.Timeout(attempt=0.5), retry=0) as client:
             with pytest.raises(trivet.AttemptTimeout) as caught:
                 await client.get("/")
             assert not isinstance(caught.value, trivet.DeadlineExceeded)

@@ -105,7 +105,7 @@ def test_the_total_bounds_the_content(runtime: Runtime, hostile: MakeHostile) ->
     server = hostile([read_head, send(head), drip(b"x" * 1000)])
 
     async def scenario() -> None:
-        async with runtime.client(server.url, timeout=0.3) as client:
+        async with runtime.client(server.url, timeout=0.6) as client:
             async with client.stream("GET", "/") as response:
                 with pytest.raises(trivet.DeadlineExceeded, match=f"GET {server.url}/: ") as caught:
                     await collect(response.iter_bytes())

@@ -215,7 +215,7 @@ def test_what_a_source_holds_is_released(runtime: Runtime, hostile: MakeHostile)
     async def scenario() -> None:
         async with calling(runtime) as caller:
             with pytest.raises(TimeoutError):
-                await caller.send(Request("PUT", server.url, (), Stream(pieces)), within=0.2)
+                await caller.send(Request("PUT", server.url, (), Stream(pieces)), within=1.0)
         server.release()
 
     runtime.run(scenario)
@@ -236,7 +236,7 @@ def test_an_asynchronous_source_is_released(runtime: Runtime, hostile: MakeHosti
     async def scenario() -> None:
         async with calling(runtime) as caller:
             with pytest.raises((TimeoutError, InvalidRequest)):
-                await caller.send(Request("PUT", server.url, (), Stream(pieces)), within=0.2)
+                await caller.send(Request("PUT", server.url, (), Stream(pieces)), within=1.0)
         server.release()
 
     runtime.run(scenario)

@@ -30,7 +30,7 @@ from trivet.core.http.request import Request
 from trivet.core.http.stream import Stream
 from trivet.core.limits import Limits
 
-SHORT = 0.2
+SHORT = 0.5
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 LONG = b"x" * 10_000
 

@@ -387,7 +387,7 @@ def test_a_forwarded_request_that_is_not_answered_was_sent(runtime: Runtime, hos
     async def scenario() -> None:
         async with calling(runtime, proxy=server.url) as caller:
             with pytest.raises(AttemptTimeout, match="did not answer") as caught:
-                await caller.send("http://origin.example/", within=0.2)
+                await caller.send("http://origin.example/", within=0.5)
             assert caught.value.sent is True
 
     runtime.run(scenario)
