@@ -10,6 +10,8 @@ from trivet.core.errors import ConfigError
 
 # Where nought has a meaning of its own: keep no idle connection, accept no coding, drain nothing.
 _MAY_BE_ZERO: Final = frozenset({"max_idle", "idle_timeout", "max_codings", "max_interim", "max_drain"})
+# Where None has one: nothing but the other limits bounds it.
+_MAY_BE_NONE: Final = frozenset({"max_per_origin"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +19,7 @@ class Limits:
     """Bounds on connections and on responses. Sizes are in bytes, times in seconds.
 
     - ``max_connections``: open connections of one client, to all origins together
+    - ``max_per_origin``: open connections to one origin; None leaves it to ``max_connections``
     - ``max_idle``: connections kept open while nobody uses them; 0 keeps none
     - ``idle_timeout``: seconds that an unused connection is kept
     - ``max_content``: decoded content of a buffered response
@@ -38,6 +41,7 @@ class Limits:
     """
 
     max_connections: int = 100
+    max_per_origin: int | None = None
     max_idle: int = 20
     idle_timeout: float = 60.0
     max_content: int = 100 * 1024 * 1024
@@ -57,6 +61,8 @@ class Limits:
 
     def _problem(self, name: str) -> str | None:
         value: object = getattr(self, name)
+        if value is None and name in _MAY_BE_NONE:
+            return None
         least = 0 if name in _MAY_BE_ZERO else 1
         # bool is an int, but a limit of True is a mistake.
         if name == "idle_timeout":
@@ -64,7 +70,7 @@ class Limits:
             wanted = "a finite number of seconds from 0"
         else:
             valid = isinstance(value, int) and not isinstance(value, bool) and value >= least
-            wanted = f"a whole number from {least}"
+            wanted = f"a whole number from {least}" + (" or None" if name in _MAY_BE_NONE else "")
         return None if valid else f"{name} takes {wanted}, not {value!r:.40}"
 
 
