@@ -120,7 +120,7 @@ def test_one_address_after_the_other(refusing: Refusing, hostile: MakeHostile, d
     assert stream.get_extra_info("server_addr")[1] == server.port
     stream.close()
     monkeypatch.setattr(socket, "getaddrinfo", resolve(ports[1], ports[0]))
-    with pytest.raises(httpcore.ConnectError):
+    with pytest.raises(httpcore.ConnectTimeout):
         SocketBackend().connect_tcp("two.example", 80, timeout=0.2)
     monkeypatch.setattr(socket, "getaddrinfo", resolve())
     with pytest.raises(httpcore.ConnectError, match="no address"):
@@ -310,7 +310,7 @@ def test_a_nested_write_that_fails(error: type[Exception]) -> None:
 )
 def test_a_nested_read_that_has_to_write(error: type[Exception], kind: type[Exception]) -> None:
     stream, inner = _nested()
-    stream._outgoing.write(b"an answer that TLS owes the peer")  # type: ignore[attr-defined]  # a NestedTLSStream
+    stream._engine._outgoing.write(b"an answer that TLS owes the peer")  # type: ignore[attr-defined]  # a NestedTLSStream
     inner._outcomes = [error("x")]
     with pytest.raises(kind):
         stream.read(100, 10)
@@ -331,7 +331,7 @@ class _Renegotiating:
 )
 def test_a_nested_write_that_has_to_read(error: type[Exception], timeout: float, kind: type[Exception]) -> None:
     stream, inner = _nested()
-    stream._tls = _Renegotiating()  # type: ignore[attr-defined]  # a NestedTLSStream
+    stream._engine.tls = _Renegotiating()  # type: ignore[attr-defined]  # a NestedTLSStream
     inner._outcomes = [error("x")]
     with pytest.raises(kind):
         stream.write(b"data", timeout)
@@ -360,8 +360,8 @@ def _nested() -> tuple[httpcore.NetworkStream, _Scripted]:
     server = server_context.wrap_bio(incoming, outgoing, server_side=True)
     for _ in range(3):
         for side, take, give in (
-            (stream._tls, stream._outgoing, incoming),
-            (server, outgoing, stream._incoming),
+            (stream._engine.tls, stream._engine._outgoing, incoming),
+            (server, outgoing, stream._engine._incoming),
         ):
             with suppress(ssl.SSLWantReadError):
                 side.do_handshake()

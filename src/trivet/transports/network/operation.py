@@ -34,11 +34,13 @@ class Operation:
     ``reused``: its connection had carried a response before. ``answered``: a byte of its own response came.
     ``stale``: its reused connection ended before that. ``peer``: whom its connection is to, as text for people.
     ``opened``: the stream it opened, until the request has it; whoever ends the operation early closes it.
+    ``chunks``: the iterator over the request's content, which whoever ends the operation closes.
     """
 
     __slots__ = (
         "answered",
         "began",
+        "chunks",
         "connect_began",
         "connect_timeout",
         "deadline",
@@ -66,6 +68,7 @@ class Operation:
         self.stale = False
         self.peer = "the server"
         self.opened: Any = None
+        self.chunks: Any = None
 
     def time_left(self) -> float:
         """Seconds until the deadline; ``inf`` without one."""

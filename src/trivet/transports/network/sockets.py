@@ -8,19 +8,17 @@ resolving a name, for which ``getaddrinfo`` offers no timeout; what it used up i
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, cast
 
 from httpcore import (
     SOCKET_OPTION,
     ConnectError,
-    ConnectTimeout,
     NetworkBackend,
     NetworkStream,
     ReadError,
@@ -29,7 +27,11 @@ from httpcore import (
     WriteTimeout,
 )
 
+from trivet.transports.network.addresses import AddressInfo, connect_failure, set_options, timed_out
+from trivet.transports.network.happy_eyeballs import connect_any
 from trivet.transports.network.nested_tls import NestedTLSStream
+from trivet.transports.network.polling import await_either, has_data, readable_check
+from trivet.transports.network.tls_engine import CHUNK, time_left
 
 # A socket timeout that is left in place when it is this much too long saves a system call for nearly every read.
 _SLACK = 1.01
@@ -48,13 +50,18 @@ class SocketBackend(NetworkBackend):
     ) -> NetworkStream:
         """Connect to the first address of the host that accepts, all of them within ``timeout``."""
         deadline = _deadline(timeout)
-        source = None if local_address is None else (local_address, 0)
         try:
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            sock = _connect_any(addresses, deadline, source)
+            return SocketStream(
+                connect_any(
+                    cast("list[AddressInfo]", addresses),
+                    deadline,
+                    local_address,
+                    None if socket_options is None else tuple(socket_options),
+                )
+            )
         except (OSError, UnicodeError) as exc:  # a label of the name may be too long for IDNA
-            raise _connect_failure(exc) from exc
-        return _with_options(sock, ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *(socket_options or ())))
+            raise connect_failure(exc) from exc
 
     def connect_unix_socket(
         self,
@@ -65,11 +72,18 @@ class SocketBackend(NetworkBackend):
         """Connect to a Unix socket."""
         if sys.platform == "win32":  # pragma: no cover: not on the systems that tests run on
             raise ConnectError("Windows has no Unix sockets in Python")
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock = _connect(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, timeout)
+            set_options(sock, socket_options)
+            sock.settimeout(timeout)
+            sock.connect(path)
         except OSError as exc:
-            raise _connect_failure(exc) from exc
-        return _with_options(sock, socket_options)
+            sock.close()
+            raise connect_failure(exc) from exc
+        except BaseException:
+            sock.close()
+            raise
+        return SocketStream(sock)
 
     def sleep(self, seconds: float) -> None:
         """Sleep."""
@@ -82,17 +96,36 @@ class SocketStream(NetworkStream):
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._timeout = sock.gettimeout()
+        self._poll: Callable[[], bool] | None = None
+        self._unsent = b""  # what an upload has left
+        self._early = b""  # what was decrypted before anybody wanted to read it
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what is there; ``b""`` when the peer has closed."""
+        if self._early:
+            return self._take_early(max_bytes)
         try:
             self._limit(timeout)
             return self._sock.recv(max_bytes)
         except OSError as exc:
-            raise (ReadTimeout if _timed_out(exc) else ReadError)(exc) from exc
+            raise (ReadTimeout if timed_out(exc) else ReadError)(exc) from exc
+
+    def read_ready(self, max_bytes: int) -> bytes | None:
+        """Read what is there without waiting; None if nothing is."""
+        if self._early:
+            return self._take_early(max_bytes)
+        try:
+            self._limit(0.0)
+            return self._sock.recv(max_bytes)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        except OSError as exc:
+            raise ReadError(exc) from exc
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write all of it within ``timeout``."""
+        """Write all of it within ``timeout``, after what an upload has left."""
+        if self._unsent:
+            buffer, self._unsent = self._unsent + buffer, b""
         try:
             if isinstance(self._sock, ssl.SSLSocket):
                 self._write_tls(buffer, timeout)
@@ -101,14 +134,84 @@ class SocketStream(NetworkStream):
                 # Its timeout is that of the whole call, however many parts the peer takes it in.
                 self._sock.sendall(buffer)
         except OSError as exc:
-            raise (WriteTimeout if _timed_out(exc) else WriteError)(exc) from exc
+            raise (WriteTimeout if timed_out(exc) else WriteError)(exc) from exc
 
     def _write_tls(self, buffer: bytes, timeout: float | None) -> None:
         deadline = _deadline(timeout)
         unsent = memoryview(buffer)
         while unsent:
-            self._limit(_time_left(deadline))
+            self._limit(time_left(deadline, TimeoutError))
             unsent = unsent[self._sock.send(unsent) :]
+
+    def upload(self, buffer: bytes, timeout: float | None = None) -> bool:
+        """Write all of it, unless the peer sends something, or closes, before the system has taken it: then False.
+
+        What is left is written by the next call, which may have nothing to add: ``upload(b"")``.
+        """
+        unsent = memoryview(self._unsent + buffer if self._unsent else bytes(buffer))
+        deadline = _deadline(timeout)
+        try:
+            while not self._stirred():
+                self._limit(0.0)
+                wants_to_write = True
+                try:
+                    unsent = unsent[self._sock.send(unsent[:CHUNK]) :]
+                    if not unsent:
+                        return True
+                    continue
+                except ssl.SSLWantReadError:
+                    wants_to_write = False
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    pass
+                await_either(self._sock.fileno(), wants_to_write, time_left(deadline, TimeoutError))
+            return False
+        except OSError as exc:
+            if not timed_out(exc) and self._has_data():
+                return False
+            raise (WriteTimeout if timed_out(exc) else WriteError)(exc) from exc
+        finally:
+            self._unsent = bytes(unsent)
+
+    def _stirred(self) -> bool:
+        """Whether there is something to be read, or the end; what TLS sends on its own account is nothing to be read.
+
+        Raises `OSError` if there is nothing but a reset.
+        """
+        if self._early:
+            return True
+        if not self._is_readable():
+            return False
+        self._limit(0.0)
+        try:
+            if isinstance(self._sock, ssl.SSLSocket):
+                self._early = self._sock.recv(CHUNK)
+            else:
+                self._sock.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        return True
+
+    def _has_data(self) -> bool:
+        """Whether something that the peer sent before it reset the connection can still be read."""
+        if not isinstance(self._sock, ssl.SSLSocket):
+            return has_data(self._sock)
+        with suppress(OSError):
+            self._stirred()
+        return bool(self._early)
+
+    def _is_readable(self) -> bool:
+        """Whether a read would return at once: with data, or because the peer or we have closed."""
+        sock = self._sock
+        number = sock.fileno()
+        if number < 0 or self._early or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+            return True
+        if self._poll is None:
+            self._poll = readable_check(number)
+        return self._poll()
+
+    def _take_early(self, max_bytes: int) -> bytes:
+        data, self._early = self._early[:max_bytes], self._early[max_bytes:]
+        return data
 
     def _limit(self, timeout: float | None) -> None:
         current = self._timeout
@@ -125,6 +228,13 @@ class SocketStream(NetworkStream):
         with suppress(OSError):  # a connection that the peer has reset may say so once more
             self._sock.close()
 
+    def abort(self) -> None:
+        """Close the socket at once, from any state and any thread."""
+        with suppress(OSError):  # nothing may be connected any more
+            # It wakes a thread that waits for the peer. SSLSocket's own method would pull the TLS from under it.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+        self.close()
+
     def start_tls(
         self,
         ssl_context: ssl.SSLContext,
@@ -137,10 +247,13 @@ class SocketStream(NetworkStream):
                 # The standard library wraps no TLS socket in a second layer of TLS.
                 return NestedTLSStream.connect(self, ssl_context, server_hostname, timeout)
             self._sock.settimeout(timeout)
+            if server_hostname is not None:
+                # When wrap_socket fails at this it leaves a socket behind that nobody can close.
+                server_hostname.encode("idna")
             return SocketStream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname))
         except (OSError, ValueError) as exc:  # ValueError: a name that cannot be in a certificate
             self.close()
-            raise _connect_failure(exc) from exc
+            raise connect_failure(exc) from exc
         except BaseException:
             self.close()
             raise
@@ -149,7 +262,7 @@ class SocketStream(NetworkStream):
         """One of the facts that httpcore asks for."""
         sock = self._sock
         if info == "is_readable":
-            return _is_readable(sock)
+            return self._is_readable()
         if info == "ssl_object":
             return sock if isinstance(sock, ssl.SSLSocket) else None
         if info == "socket":
@@ -161,79 +274,5 @@ class SocketStream(NetworkStream):
         return None
 
 
-def _connect_any(addresses: list[Any], deadline: float | None, source: tuple[str, int] | None) -> socket.socket:
-    failure: OSError = OSError("the name has no address")
-    try:
-        for index, (family, kind, protocol, _, address) in enumerate(addresses):
-            left = _time_left(deadline)
-            # A share of the time for each, so that one that never answers leaves some to the others.
-            share = left if left is None else left / (len(addresses) - index)
-            try:
-                return _connect(socket.socket(family, kind, protocol), address, share, source)
-            except OSError as exc:
-                failure = exc
-        raise failure
-    finally:
-        # Its traceback refers to this frame: without this line the error would keep itself alive.
-        del failure
-
-
-def _connect(
-    sock: socket.socket, address: Any, timeout: float | None, source: tuple[str, int] | None = None
-) -> socket.socket:
-    try:
-        sock.settimeout(timeout)
-        if source is not None:
-            sock.bind(source)
-        sock.connect(address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _connect_failure(exc: Exception) -> Exception:
-    return (ConnectTimeout if _timed_out(exc) else ConnectError)(exc)
-
-
-def _timed_out(exc: Exception) -> bool:
-    # With an errno it is the kernel that gave the peer up, which is a broken connection, not our timeout.
-    return isinstance(exc, TimeoutError) and exc.errno is None
-
-
 def _deadline(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
-
-
-def _time_left(deadline: float | None) -> float | None:
-    if deadline is None:
-        return None
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
-
-
-def _with_options(sock: socket.socket, options: Iterable[SOCKET_OPTION] | None) -> SocketStream:
-    try:
-        for option in options or ():
-            # No overload of setsockopt takes the union of the shapes that an option may have.
-            cast(Any, sock).setsockopt(*option)
-    except OSError as exc:
-        sock.close()
-        raise ConnectError(exc) from exc
-    return SocketStream(sock)
-
-
-def _is_readable(sock: socket.socket) -> bool:
-    """Whether a read would return at once: with data, or because the peer or we have closed."""
-    number = sock.fileno()
-    if number < 0:
-        return True
-    if isinstance(sock, ssl.SSLSocket) and sock.pending():
-        return True
-    if sys.platform == "win32":  # pragma: no cover: not on the systems that tests run on
-        return bool(select.select([number], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(number, select.POLLIN)
-    return bool(poll.poll(0))
