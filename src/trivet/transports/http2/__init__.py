@@ -1,0 +1,1 @@
+"""HTTP/2 over one connection that several requests share."""
