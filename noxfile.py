@@ -132,7 +132,11 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what a call costs, beside other libraries; not a default, since it wants a quiet machine."""
+    """Measure what a call costs, beside other libraries; not a default, since it wants a quiet machine.
+
+    All scripts run, or the one that is named, with its options. That of the transport writes docs/reference/benchmarks.md.
+    """
     session.install(".[all]", *group("bench"))
-    for script in session.posargs or sorted(map(str, Path("tests/benchmarks").glob("bench_*.py"))):
-        session.run("python", script)
+    scripts = sorted(map(str, Path("tests/benchmarks").glob("bench_*.py")))
+    for command in [session.posargs] if session.posargs else [[script] for script in scripts]:
+        session.run("python", *command)
