@@ -43,6 +43,7 @@ __getattr__, __dir__, __all__ = names_of(
         "trivet.core.policies.rate_limit": "RateLimit",
         "trivet.core.policies.retry": "Retry",
         "trivet.patterns.retry": "retry retry_call",
+        "trivet.transports.http_transport": "HTTPTransport",
         "trivet.transports.httpcore_transport": "HTTPCoreTransport",
         "trivet.version": "__version__",
     },

@@ -51,6 +51,7 @@ from trivet.core.policies.policy import Policy, Stage
 from trivet.core.policies.rate_limit import RateLimit
 from trivet.core.policies.retry import Retry
 from trivet.patterns.retry import retry, retry_call
+from trivet.transports.http_transport import HTTPTransport
 from trivet.transports.httpcore_transport import HTTPCoreTransport
 from trivet.version import __version__
 
@@ -78,6 +79,7 @@ __all__ = [
     "DecodingError",
     "Flow",
     "HTTPCoreTransport",
+    "HTTPTransport",
     "Headers",
     "InvalidRequest",
     "Limits",

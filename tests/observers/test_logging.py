@@ -227,7 +227,7 @@ def test_at_warning_only_warnings_are_written(
         (
             RECEIVED,
             RESPONSE,
-            'response headers:\n    Content-Type: application/json\nresponse content: {"id": 7}',
+            "response headers:\n    Content-Type: application/json",
         ),
         (READ, RESPONSE, 'response content: {"id": 7}'),
         (READ, Response(204), "response content: <empty>"),

@@ -21,6 +21,8 @@ from trivet.core.exchange.actions import CloseBody
 from trivet.core.http.request import Request
 from trivet.transports.httpcore_transport import HTTPCoreTransport
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

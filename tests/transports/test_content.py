@@ -12,9 +12,11 @@ from conftest import MakeHostile
 from runtimes import Runtime
 from servers.hostile import close, hang, read_head, read_request, read_to_end, repeat, send
 from transports.calling import calling
-from trivet.core.errors import InvalidRequest, ReadError
+from trivet.core.errors import InvalidRequest, ReadError, WriteError
 from trivet.core.http.request import Request
 from trivet.core.http.stream import Stream
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -194,7 +196,7 @@ def test_a_length_that_only_the_field_gives_is_kept_to(runtime: Runtime, hostile
     async def scenario() -> None:
         async with calling(runtime) as caller:
             content = Stream(lambda: iter([b"he", b"llo"]))
-            with pytest.raises(InvalidRequest, match="Too much data"):
+            with pytest.raises(InvalidRequest, match="Too much data|longer than its Content-Length"):
                 await caller.send(Request("POST", server.url, {"Content-Length": "4"}, content))
             server.wait_until(lambda: not server.open)
 
@@ -202,7 +204,7 @@ def test_a_length_that_only_the_field_gives_is_kept_to(runtime: Runtime, hostile
 
 
 def test_what_a_source_holds_is_released(runtime: Runtime, hostile: MakeHostile) -> None:
-    server = hostile([read_head, send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"), hang])
+    server = hostile([read_head, hang])
     released = []
 
     def pieces() -> Iterator[bytes]:
@@ -244,7 +246,9 @@ def test_an_asynchronous_source_is_released(runtime: Runtime, hostile: MakeHosti
 
 
 @pytest.mark.parametrize("framing", [{"length": 100_000_000}, {}], ids=["sized", "chunked"])
-def test_an_early_answer_to_an_upload(runtime: Runtime, hostile: MakeHostile, framing: dict[str, int]) -> None:
+def test_an_early_answer_to_an_upload(
+    runtime: Runtime, hostile: MakeHostile, framing: dict[str, int], engine: str
+) -> None:
     """The server refuses, and closes with most of the upload unread, upon which the system resets the connection."""
     refusal = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nsorry"
     server = hostile([read_head, send(refusal), close])
@@ -253,9 +257,14 @@ def test_an_early_answer_to_an_upload(runtime: Runtime, hostile: MakeHostile, fr
     async def scenario() -> None:
         async with calling(runtime) as caller:
             request = Request("PUT", server.url, (), content)
-            if runtime.name == "asyncio":
-                # asyncio drops what it has not read when a write fails.
+            if runtime.name == "asyncio" and engine != "trivet":
+                # anyio drops what it has not read when a write fails.
                 with pytest.raises(ReadError, match="reset the connection before it answered"):
+                    await caller.send(request)
+            elif runtime.name == "sync" and engine == "httpcore2":
+                # A failed write would send it looking for the answer, were it httpcore2's own WriteError; but the
+                # backend in this pool is Trivet's, and raises that of httpcore.
+                with pytest.raises(WriteError, match="reset the connection while the request was being written"):
                     await caller.send(request)
             else:
                 response = await caller.send(request)

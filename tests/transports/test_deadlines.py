@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from math import inf
 
@@ -21,6 +22,7 @@ from servers.hostile import (
     repeat,
     send,
     start_tls,
+    wait_for,
 )
 from servers.tls import Authority
 from servers.unreachable import Deaf
@@ -29,6 +31,8 @@ from trivet.core.errors import AttemptTimeout, ConnectTimeout
 from trivet.core.http.request import Request
 from trivet.core.http.stream import Stream
 from trivet.core.limits import Limits
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 SHORT = 0.5
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -61,7 +65,7 @@ def test_the_head(runtime: Runtime, hostile: MakeHostile, script: Script, messag
     server = hostile(script)
 
     async def scenario() -> None:
-        async with calling(runtime) as caller:
+        async with calling(runtime, limits=Limits(max_interim=1_000_000)) as caller:
             with pytest.raises(AttemptTimeout, match=message) as caught:
                 await caller.send(server.url, within=SHORT)
             assert caught.value.sent is True
@@ -189,7 +193,8 @@ def test_the_connect_timeout_ends_with_connecting(runtime: Runtime, hostile: Mak
 
 
 def test_waiting_for_a_connection(runtime: Runtime, hostile: MakeHostile) -> None:
-    server = hostile([repeat(read_head, send(OK))])
+    go_on = threading.Event()
+    server = hostile([read_head, send(OK[:-2]), wait_for(go_on), send(OK[-2:]), repeat(read_head, send(OK))])
 
     async def scenario() -> None:
         async with calling(runtime, limits=Limits(max_connections=1)) as caller:
@@ -197,6 +202,7 @@ def test_waiting_for_a_connection(runtime: Runtime, hostile: MakeHostile) -> Non
             with pytest.raises(AttemptTimeout, match=r"no connection became free within 0\.\d+ s") as caught:
                 await caller.send(server.url, within=SHORT)
             assert caught.value.sent is False
+            go_on.set()
             assert await caller.read_all(response) == b"hello"
             assert await caller.fetch(server.url) == b"hello"
 

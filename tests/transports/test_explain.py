@@ -26,7 +26,7 @@ from trivet.core.errors import (
     RemoteProtocolError,
     WriteError,
 )
-from trivet.transports.httpcore_pool.failures import explain, root_cause
+from trivet.transports.failures import explain, root_cause
 from trivet.transports.network.operation import Operation, Step
 
 State = Callable[[Operation], None]

@@ -17,6 +17,8 @@ from trivet.core.errors import AttemptTimeout, RemoteProtocolError, TransportErr
 from trivet.core.http.request import Request
 from trivet.core.http.stream import Stream
 
+pytestmark = pytest.mark.usefixtures("engine_of_ours")
+
 
 def frame(kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"") -> bytes:
     """An HTTP/2 frame (RFC 9113 §4.1)."""
@@ -65,7 +67,9 @@ def test_requests_share_a_connection(runtime: Runtime, nginx: Nginx, tls: Author
 def test_it_is_not_offered_unasked(runtime: Runtime, nginx: Nginx, tls: Authority) -> None:
     async def scenario() -> None:
         async with calling(runtime, verify=tls.ca_pem) as caller:
-            assert (await caller.send(f"{nginx.tls_url}/protocol")).http_version == "HTTP/1.1"
+            response = await caller.send(f"{nginx.tls_url}/protocol")
+            assert response.http_version == "HTTP/1.1"
+            await caller.close_body(response)
 
     runtime.run(scenario)
 
@@ -93,14 +97,24 @@ def test_it_is_not_needed(runtime: Runtime, hostile: MakeHostile, tls: Authority
     ],
     ids=["closed", "goaway", "reset", "misplaced", "bad-hpack", "silent"],
 )
-def test_failures(runtime: Runtime, hostile: MakeHostile, tls: Authority, script: Any, kind: type[Exception]) -> None:
+def test_failures(
+    runtime: Runtime,
+    hostile: MakeHostile,
+    tls: Authority,
+    script: Any,
+    kind: type[Exception],
+    engine_of_ours: str,
+    request: pytest.FixtureRequest,
+) -> None:
     server = hostile([http2(tls), *script])
+    # The server says that it has processed no stream; httpcore does not tell what it says.
+    refused = engine_of_ours == "trivet" and "goaway" in request.node.name
 
     async def scenario() -> None:
         async with calling(runtime, verify=tls.ca_pem, http2=True) as caller:
             with pytest.raises(kind) as caught:
                 await caller.send(server.tls_url, within=0.3 if kind is AttemptTimeout else 20)
-            assert caught.value.sent is True  # type: ignore[attr-defined]  # a TransportError
+            assert caught.value.sent is not refused  # type: ignore[attr-defined]  # a TransportError
             assert str(caught.value)
             server.release()
 

@@ -2,120 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import importlib.util
 import socket
 import threading
-import tracemalloc
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpcore
 import pytest
-import trio
 
 from conftest import MakeHostile
-from fresh import loaded_by
-from runtimes import Asyncio, Runtime, Threads, Trio
+from runtimes import Runtime
 from servers.hostile import close, drip, hang, read_head, read_request, repeat, reset, send
 from servers.unreachable import Deaf, Refusing
-from transports.calling import Caller, calling
+from transports.calling import calling, close_pool, pool_of
 from trivet.core.errors import AttemptTimeout, ConfigError, ConnectError, ConnectTimeout, RemoteProtocolError
 from trivet.core.http.request import Request
 from trivet.core.http.stream import Stream
 from trivet.core.limits import Limits
 from trivet.transports.httpcore_transport import HTTPCoreTransport
-from trivet.transports.network.clamped import ClampedBackend
-from trivet.transports.network.clamped_async import AsyncClampedBackend
-from trivet.transports.network.sockets import SocketBackend
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
-def test_making_a_transport_costs_next_to_nothing() -> None:
-    program = "from trivet.transports.httpcore_transport import HTTPCoreTransport; HTTPCoreTransport()"
-    assert not loaded_by(program, ["httpcore", "h11", "ssl", "socket", "asyncio", "trio", "anyio"])
-    HTTPCoreTransport()
-    tracemalloc.start()
-    try:
-        kept = [HTTPCoreTransport() for _ in range(100)]
-        size, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert size / len(kept) < 4096
-
-
-def test_one_event_loop_after_the_other(hostile: MakeHostile) -> None:
-    server = hostile([repeat(read_request, send(OK))])
-    transport = HTTPCoreTransport()
-
-    async def call(runtime: Runtime) -> None:
-        caller = Caller(runtime, transport)
-        assert await caller.fetch(server.url) == b"hello"
-        assert await caller.fetch(server.url) == b"hello"
-
-    for _ in range(3):
-        asyncio.run(call(Asyncio()))
-        # The connection was closed with its loop, without a word of the transport's user.
-        server.wait_until(lambda: not server.open)
-    trio.run(call, Trio())
-    server.wait_until(lambda: not server.open)
-    Threads().run(lambda: call(Threads()))
-    assert server.open == 1
-    transport.close()
-    server.wait_until(lambda: not server.open)
-    assert server.connections == 5
-    gc.collect()
-
-
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_an_event_loop_that_ended_without_ceremony(hostile: MakeHostile) -> None:
-    server = hostile([repeat(read_request, send(OK))])
-    transport = HTTPCoreTransport()
-
-    async def call() -> None:
-        assert await Caller(Asyncio(), transport).fetch(server.url) == b"hello"
-
-    for _ in range(2):
-        loop = asyncio.new_event_loop()
-        loop.run_until_complete(call())
-        loop.close()
-        del loop
-    asyncio.run(call())
-    gc.collect()
-    server.wait_until(lambda: not server.open)
-    assert server.connections == 3
-
-
-def test_event_loops_side_by_side(hostile: MakeHostile) -> None:
-    server = hostile([repeat(read_request, send(OK))])
-    transport = HTTPCoreTransport()
-    meeting = threading.Barrier(4)
-
-    async def call(runtime: Runtime) -> None:
-        caller = Caller(runtime, transport)
-        assert await caller.fetch(server.url) == b"hello"
-        meeting.wait()
-        assert await caller.fetch(server.url) == b"hello"
-        await caller.close()
-        assert await caller.fetch(server.url) == b"hello"
-        meeting.wait()
-
-    threads = [
-        threading.Thread(target=runtime.run, args=(lambda runtime=runtime: call(runtime),))
-        for runtime in (Asyncio(), Asyncio(), Trio(), Threads())
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    transport.close()
-    server.wait_until(lambda: not server.open)
-    assert server.connections == 8
-
-
+@pytest.mark.usefixtures("engine_of_ours")
 def test_many_at_once(runtime: Runtime, hostile: MakeHostile) -> None:
     server = hostile([repeat(read_request, send(OK))])
 
@@ -161,22 +73,6 @@ LIBRARIES = [name for name in ("httpcore", "httpcore2") if importlib.util.find_s
 def library(request: pytest.FixtureRequest) -> ModuleType:
     module: ModuleType = importlib.import_module(request.param)
     return module
-
-
-def pool_of(library: Any, runtime: Runtime, *, clamped: bool = False, **settings: Any) -> Any:
-    """A pool, with the backends of Trivet or with those of its own."""
-    if runtime.name == "sync":
-        backend = ClampedBackend(SocketBackend()) if clamped else None
-        return library.ConnectionPool(network_backend=backend, **settings)
-    inner = library.TrioBackend() if runtime.name == "trio" else library.AnyIOBackend()
-    return library.AsyncConnectionPool(network_backend=AsyncClampedBackend(inner) if clamped else None, **settings)
-
-
-async def close_pool(pool: Any) -> None:
-    if hasattr(pool, "aclose"):
-        await pool.aclose()
-    else:
-        pool.close()
 
 
 @pytest.mark.parametrize("clamped", [False, True], ids=["bare", "clamped"])
@@ -313,6 +209,7 @@ def test_a_pool_for_the_other_kind_of_client(runtime: Runtime) -> None:
 # What the settings of the transport's own pools do.
 
 
+@pytest.mark.usefixtures("engine_of_ours")
 def test_a_unix_socket(runtime: Runtime, hostile: MakeHostile, tmp_path: Path) -> None:
     server = hostile([repeat(read_request, send(OK))])
     path = str(tmp_path / "http.sock")
@@ -350,22 +247,27 @@ def test_a_unix_socket(runtime: Runtime, hostile: MakeHostile, tmp_path: Path) -
     runtime.run(nobody)
 
 
-def test_socket_options_and_local_address(runtime: Runtime, hostile: MakeHostile) -> None:
+def test_socket_options_and_local_address(runtime: Runtime, hostile: MakeHostile, engine_of_ours: str) -> None:
     seen: list[Any] = []
-    server = hostile([read_request, lambda peer: seen.append(peer.socket.getpeername()), send(OK)])
+    server = hostile([read_request, lambda peer: seen.append(peer.socket.getpeername()), send(OK[:-1]), hang])
     option = (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     async def scenario() -> None:
         async with calling(runtime, local_address="127.0.0.2", socket_options=[option]) as caller:
             response = await caller.send(server.url)
-            sock = response.body.incoming.extensions["network_stream"].get_extra_info("socket")  # type: ignore[union-attr]  # an OpenBody
+            body: Any = response.body
+            ours = engine_of_ours == "trivet"
+            stream = body._connection.stream if ours else body.incoming.extensions["network_stream"]
+            sock = stream.get_extra_info("socket")
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
             await caller.close_body(response)
+            server.release()
 
     runtime.run(scenario)
     assert seen[0][0] == "127.0.0.2"
 
 
+@pytest.mark.usefixtures("engine_of_ours")
 def test_idle_connections_expire(runtime: Runtime, hostile: MakeHostile) -> None:
     server = hostile([repeat(read_request, send(OK))])
 

@@ -20,6 +20,8 @@ from trivet.core.http.request import Request
 from trivet.transports.httpcore_transport import HTTPCoreTransport
 from trivet.transports.proxies import EnvironmentProxies, Proxy
 
+pytestmark = pytest.mark.usefixtures("engine_of_ours")
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 OPENED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
@@ -145,7 +147,10 @@ def test_a_plain_request_is_forwarded(runtime: Runtime, hostile: MakeHostile) ->
 
     runtime.run(scenario)
     head = server.requests[0].partition(b"\r\n\r\n")[0].split(b"\r\n")
-    assert head[0] == b"POST http://origin.example:80/a?b HTTP/1.1"
+    assert head[0] in (
+        b"POST http://origin.example/a?b HTTP/1.1",
+        b"POST http://origin.example:80/a?b HTTP/1.1",  # as httpcore writes it
+    )
     assert b"Host: origin.example" in head
     assert b"Proxy-Authorization: Basic YWRhOnB3" in head
     assert server.connections == 1
@@ -315,8 +320,12 @@ def test_socks(runtime: Runtime, hostile: MakeHostile, tls: Authority, scheme: s
 @pytest.mark.parametrize(
     ("script", "kind", "message"),
     [
-        ([socks5(5), hang], ConnectError, "opened no tunnel: Proxy Server could not connect: Connection refused"),
-        ([lambda peer: peer.read_more(), send(b"\x05\xff"), hang], ConnectError, "opened no tunnel: Requested"),
+        ([socks5(5), hang], ConnectError, "opened no tunnel: (Proxy Server could not connect: )?Connection refused"),
+        (
+            [lambda peer: peer.read_more(), send(b"\x05\xff"), hang],
+            ConnectError,
+            "opened no tunnel: (Requested|it wants another way of authentication)",
+        ),
         ([lambda peer: peer.read_more(), send(b"HTTP"), hang], ConnectError, "opened no tunnel: "),
         ([lambda peer: peer.read_more(), hang], ConnectTimeout, r"opened no tunnel within 0\.\d+ s"),
     ],

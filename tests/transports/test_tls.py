@@ -21,6 +21,8 @@ from trivet.core.http.request import Request
 from trivet.transports.httpcore_transport import HTTPCoreTransport
 from trivet.transports.tls import LazyContext, make_context
 
+pytestmark = pytest.mark.usefixtures("engine_of_ours")
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 

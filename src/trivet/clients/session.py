@@ -21,6 +21,7 @@ class _Session:
     """The transport, made at the first call: a client that is never used costs nothing."""
 
     _sends: str
+    _half: str
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = {name: options[name] for name in ("limits", *TRANSPORT_OPTIONS) if name in options}
@@ -41,11 +42,11 @@ class _Session:
         if self._transport is None:
             from importlib import import_module
 
-            from trivet.transports.httpcore_transport import HTTPCoreTransport
+            from trivet.transports.http_transport import HTTPTransport
 
             # Now rather than at the first request, whose deadline would run while the modules load.
-            import_module("httpcore")
-            self._transport = HTTPCoreTransport(**self._options)
+            import_module(f"trivet.transports.halves.{self._half}")
+            self._transport = HTTPTransport(**self._options)
         return self._transport
 
     def _check_open(self) -> None:
@@ -57,6 +58,7 @@ class SyncSession(_Session):
     """The session of `Client`."""
 
     _sends = "send"
+    _half = "sync"
     _driver: SyncDriver | None = None
 
     def driver(self) -> SyncDriver:
@@ -87,6 +89,7 @@ class AsyncSession(_Session):
     """The session of `AsyncClient`: one transport, with a driver for each runtime that it is used under."""
 
     _sends = "asend"
+    _half = "asynchronous"
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)

@@ -23,14 +23,21 @@ class TrioClock:
     token, is only comparable on a common scale.
     """
 
-    __slots__ = ("_offsets",)
+    __slots__ = ("_last", "_offsets")
 
     def __init__(self) -> None:
         self._offsets: WeakKeyDictionary[trio.abc.Clock, float] = WeakKeyDictionary()
+        # The clock that was asked last, which is nearly always the one that is asked next.
+        self._last: tuple[trio.abc.Clock | None, float] = None, 0.0
 
     def monotonic(self) -> float:
         """The time of trio's clock, on the scale of `time.monotonic`."""
-        return trio.current_time() + self.offset()
+        current = trio.lowlevel.current_clock()
+        clock, offset = self._last
+        if current is not clock:
+            offset = self.offset()
+            self._last = current, offset
+        return current.current_time() + offset
 
     def now(self) -> Instant:
         """Both readings."""

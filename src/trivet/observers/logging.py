@@ -136,7 +136,8 @@ def _details(event: Event, subject: Subject) -> str:
     if isinstance(event, RequestSent) and isinstance(subject, Request):
         title, headers, content = "request", shown_headers(subject.headers), shown_request_content(subject)
     elif isinstance(event, ResponseReceived) and isinstance(subject, Response):
-        title, headers, content = "response", shown_headers(subject.headers), shown_response_content(subject)
+        # Its content has an event of its own.
+        title, headers, content = "response", shown_headers(subject.headers), ""
     elif isinstance(event, ContentReceived) and isinstance(subject, Response):
         return f"response content: {shown_response_content(subject) or '<empty>'}"
     else:

@@ -10,8 +10,8 @@ from trivet.core.errors import ConfigError
 from trivet.core.limits import DEFAULT_LIMITS, Limits
 from trivet.transports.httpcore_pool.async_calls import AsyncCalls
 from trivet.transports.httpcore_pool.calls import SyncCalls
-from trivet.transports.httpcore_pool.options import PoolOptions
 from trivet.transports.httpcore_pool.pools import AsyncGivenPool, AsyncPools, GivenPool, SyncPools
+from trivet.transports.options import ConnectionOptions
 from trivet.transports.runtime import in_trio
 
 if TYPE_CHECKING:
@@ -70,11 +70,12 @@ class HTTPCoreTransport:
     - A native cancellation of an asyncio task would leave its place in the pool taken for good. So each call runs in
       a task of its own there, which is stopped but never cancelled; in a pool of yours without our backends it goes
       on until its deadline.
-    - Idle connections are closed when there are more than ``max_idle`` connections altogether, not idle ones.
+    - Idle connections are closed when there are more than ``max_idle`` connections altogether, not idle ones;
+      ``max_per_origin`` has no effect.
     - Bytes that a server sends after the end of a response answer the next request on that connection.
     - Interim (1xx) responses cannot be reported, and only the deadline bounds their number.
     - An answer that a server sends while it refuses to read a large upload is seen by threads and under trio; under
-      asyncio the connection usually breaks instead.
+      asyncio, and by threads over httpcore2, the connection usually breaks instead.
     - Over HTTP/2, waiting for one's turn to read is not bounded by one's own deadline, and a read that times out
       ends the other requests on its connection.
     - Resolving a name cannot be interrupted in a thread.
@@ -109,7 +110,7 @@ class HTTPCoreTransport:
             self._calls = SyncCalls(GivenPool(pool), limits)
             self._async_calls = AsyncCalls(AsyncGivenPool(pool), limits)
             return
-        options = PoolOptions(
+        options = ConnectionOptions(
             limits=limits,
             verify=verify,
             cert=cert,

@@ -7,7 +7,7 @@ that ``reply = yield from SendRequest(...)`` is typed precisely: a plain ``yield
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -40,11 +40,14 @@ class SendRequest(Action[Response]):
 
     ``deadline``: monotonic time at which the attempt is given up (``inf``: never).
     ``connect_timeout``: seconds that opening a connection may take, TLS included; None: only the deadline.
+    ``content_welcome``: content without a coding, of up to so many bytes, may come in the response right away if it
+    is there with the head, which saves the actions of reading it.
     """
 
     request: Request
     deadline: float = inf
     connect_timeout: float | None = None
+    content_welcome: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

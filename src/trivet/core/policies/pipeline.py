@@ -15,7 +15,7 @@ from trivet.core.http.request import Request
 from trivet.core.http.response import Response
 from trivet.core.limits import DEFAULT_LIMITS, Limits
 from trivet.core.policies.policy import SHARED_STAGES, Forward, Policy, Stage
-from trivet.core.policies.send import attempt_deadline, read_content, send
+from trivet.core.policies.send import attempt_deadline, note_content, read_content, send
 
 P = TypeVar("P", bound=Policy)
 
@@ -72,10 +72,14 @@ class Pipeline:
 
     def _fetch(self, request: Request, call: Call) -> Flow[Response]:
         deadline = attempt_deadline(call)
-        response = yield from SendRequest(request, deadline, call.connect_timeout)
+        response = yield from SendRequest(request, deadline, call.connect_timeout, self.limits.max_content)
         # Reading belongs to the attempt, so that a body which breaks off is retried like any other failure. A
         # redirect's content is left to Redirect, which drains it undecoded.
-        if response.body is not None and not response.is_redirect:
+        if response.is_redirect:
+            return response
+        if response.body is None:
+            note_content(response, call)
+        else:
             yield from read_content(response, call, limits=self.limits, deadline=deadline)
         return response
 

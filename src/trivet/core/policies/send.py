@@ -72,8 +72,14 @@ def read_content(
         raise
     response.complete(b"".join(pieces))
     response.elapsed += call.now.monotonic - head_at
-    call.record(ContentReceived, response, call.attempts, response.status, response.reason, response.elapsed, size)
+    note_content(response, call)
     return response
+
+
+def note_content(response: Response, call: Call) -> None:
+    """Note that the whole content of the response is there."""
+    size = len(response.content)
+    call.record(ContentReceived, response, call.attempts, response.status, response.reason, response.elapsed, size)
 
 
 def read_deadline(response: Response, now: float) -> float:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from trivet.core.errors import RemoteProtocolError
 from trivet.core.limits import Limits
-from trivet.transports.httpcore_pool.content import ContentFailed, SyncContent
-from trivet.transports.httpcore_pool.failures import explain
+from trivet.transports.content import ContentFailed
+from trivet.transports.failures import explain
+from trivet.transports.httpcore_pool.content import SyncContent
 from trivet.transports.httpcore_pool.messages import (
     OpenBody,
     begin,

@@ -7,22 +7,11 @@ answers early, and an abandoned asynchronous generator is finalised late, with a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from typing import Any
 
 from trivet.core.http.stream import Stream
+from trivet.transports.content import ContentFailed, close_chunks, close_chunks_async, next_chunk, next_chunk_async
 from trivet.transports.runtime import run_in_thread
-
-
-class ContentFailed(Exception):
-    """The content raised ``error`` while it was produced.
-
-    Wrapped so, it gets through httpcore unharmed whatever class it has: httpcore takes some for its own.
-    """
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
 
 
 class SyncContent:
@@ -47,14 +36,14 @@ class SyncContent:
         return self
 
     def __next__(self) -> bytes:
-        chunk = _pull(self._chunks)
+        chunk = next_chunk(self._chunks)
         if chunk is None:
             raise StopIteration
         return chunk
 
     def close(self) -> None:
         """Let the source release what it holds."""
-        _close(self._chunks)
+        close_chunks(self._chunks)
 
 
 class AsyncContent:
@@ -83,39 +72,15 @@ class AsyncContent:
     async def __anext__(self) -> bytes:
         chunk: bytes | None
         if self._asynchronous:
-            try:
-                chunk = await anext(self._chunks, None)
-            except Exception as error:
-                raise ContentFailed(error) from error
+            chunk = await next_chunk_async(self._chunks)
         elif self._blocking:
-            chunk = await run_in_thread(_pull, self._chunks)
+            chunk = await run_in_thread(next_chunk, self._chunks)
         else:
-            chunk = _pull(self._chunks)
+            chunk = next_chunk(self._chunks)
         if chunk is None:
             raise StopAsyncIteration
         return chunk
 
     async def aclose(self) -> None:
         """Let the source release what it holds."""
-        if self._asynchronous:
-            with suppress(Exception):  # see `_close`
-                await self._chunks.aclose()
-        else:
-            _close(self._chunks)
-
-
-def _pull(chunks: Iterator[bytes]) -> bytes | None:
-    """The next chunk; None at the end, since StopIteration passes through no coroutine."""
-    try:
-        return next(chunks, None)
-    except Exception as error:
-        raise ContentFailed(error) from error
-
-
-def _close(chunks: Any) -> None:
-    close = getattr(chunks, "close", None)
-    if close is not None:
-        # What became of the request is known by now, and a source that fails when it is let go does not change
-        # it. ValueError: a cancelled worker thread still runs the generator, which ends with the thread.
-        with suppress(Exception):
-            close()
+        await close_chunks_async(self._chunks)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trivet.core.errors import ConfigError
 from trivet.transports.httpcore_pool.messages import engine_of
-from trivet.transports.httpcore_pool.options import PoolOptions
+from trivet.transports.options import ConnectionOptions, require_package
 from trivet.transports.proxies import Proxy
 from trivet.transports.runtime import current_run, in_trio
 
@@ -23,7 +23,7 @@ class SyncPools:
 
     __slots__ = ("_lock", "_options", "_pools", "engine")
 
-    def __init__(self, options: PoolOptions) -> None:
+    def __init__(self, options: ConnectionOptions) -> None:
         self.engine: Any = None
         self._options = options
         self._pools: dict[Proxy | None, httpcore.ConnectionPool] = {}
@@ -69,7 +69,7 @@ class AsyncPools:
 
     __slots__ = ("_options", "_runs", "engine")
 
-    def __init__(self, options: PoolOptions) -> None:
+    def __init__(self, options: ConnectionOptions) -> None:
         self.engine: Any = None
         self._options = options
         self._runs: dict[Any, _Run] = {}
@@ -158,7 +158,7 @@ class AsyncGivenPool:
         """Leave it open."""
 
 
-def _make_pool(options: PoolOptions, proxy: Proxy | None) -> httpcore.ConnectionPool:
+def _make_pool(options: ConnectionOptions, proxy: Proxy | None) -> httpcore.ConnectionPool:
     import httpcore
 
     from trivet.transports.network.clamped import ClampedBackend
@@ -170,13 +170,16 @@ def _make_pool(options: PoolOptions, proxy: Proxy | None) -> httpcore.Connection
     return httpcore.ConnectionPool(network_backend=backend, **_arguments(options, proxy))
 
 
-def _make_async_pool(options: PoolOptions, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
+def _make_async_pool(options: ConnectionOptions, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
     import httpcore
 
     from trivet.transports.network.clamped_async import AsyncClampedBackend
 
-    # Without the package it needs, each of the two names stands for something that raises when it is called.
-    inner: Any = httpcore.TrioBackend() if in_trio() else httpcore.AnyIOBackend()
+    if in_trio():
+        inner: Any = httpcore.TrioBackend()
+    else:
+        require_package("anyio", "HTTPCoreTransport under asyncio", "anyio")
+        inner = httpcore.AnyIOBackend()
     backend = AsyncClampedBackend(
         inner,
         local_address=options.local_address,
@@ -185,9 +188,9 @@ def _make_async_pool(options: PoolOptions, proxy: Proxy | None) -> httpcore.Asyn
     return httpcore.AsyncConnectionPool(network_backend=backend, **_arguments(options, proxy))
 
 
-def _arguments(options: PoolOptions, proxy: Proxy | None) -> dict[str, Any]:
+def _arguments(options: ConnectionOptions, proxy: Proxy | None) -> dict[str, Any]:
     if options.http2:
-        _require("h2", "http2=True", "http2")
+        require_package("h2", "http2=True", "http2")
     limits = options.limits
     return {
         "ssl_context": options.context(),
@@ -200,21 +203,14 @@ def _arguments(options: PoolOptions, proxy: Proxy | None) -> dict[str, Any]:
     }
 
 
-def _proxy(options: PoolOptions, proxy: Proxy) -> httpcore.Proxy:
+def _proxy(options: ConnectionOptions, proxy: Proxy) -> httpcore.Proxy:
     import httpcore
 
     if proxy.scheme.startswith("socks"):
-        _require("socksio", "a SOCKS proxy", "socks")
+        require_package("socksio", "a SOCKS proxy", "socks")
     return httpcore.Proxy(
         httpcore.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/"),
         auth=proxy.credentials,
         # A context of its own: httpcore sets the protocols to negotiate on the context, and they differ.
         ssl_context=options.new_context() if proxy.scheme == "https" else None,
     )
-
-
-def _require(module: str, setting: str, extra: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec(module) is None:
-        raise ConfigError(f"{setting} needs the package {module}: pip install 'trivet[{extra}]'")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trivet.transports.tls import ClientCertificate, Path
 
 
-class PoolOptions:
+class ConnectionOptions:
     """Checked settings. Raises `ConfigError` for those that make no sense, or none together."""
 
     __slots__ = (
@@ -29,7 +29,9 @@ class PoolOptions:
         "_environment",
         "_environment_proxies",
         "_lock",
+        "_origin_context",
         "_proxy",
+        "_proxy_context",
         "_verify",
         "http2",
         "limits",
@@ -64,6 +66,8 @@ class PoolOptions:
         if environment is not None and proxy is None and uds is None:
             self._environment_proxies = EnvironmentProxies(environment)
         self._context: ssl.SSLContext | None = None
+        self._origin_context: ssl.SSLContext | None = None
+        self._proxy_context: ssl.SSLContext | None = None
         self._lock = Lock()
         self._check()
 
@@ -90,14 +94,43 @@ class PoolOptions:
         return self._environment_proxies.find(url.scheme, url.host, url.port)
 
     def context(self) -> ssl.SSLContext:
-        """The one TLS context of all pools."""
+        """The one TLS context for all origins."""
         with self._lock:
             if self._context is None:
                 self._context = self.new_context()
             return self._context
+
+    def origin_context(self) -> ssl.SSLContext:
+        """`context`, told which protocols to offer (RFC 7301)."""
+        context = self._origin_context
+        if context is None:
+            context = self.context()
+            context.set_alpn_protocols(["h2", "http/1.1"] if self.http2 else ["http/1.1"])
+            self._origin_context = context
+        return context
+
+    def proxy_context(self) -> ssl.SSLContext:
+        """The TLS context for proxies, which are offered HTTP/1.1 only, and shown no client certificate."""
+        context = self._proxy_context
+        if context is None:
+            from trivet.transports.tls import make_context
+
+            context = make_context(self._verify, None, self._environment)
+            if context is not self._verify:
+                context.set_alpn_protocols(["http/1.1"])
+            self._proxy_context = context
+        return context
 
     def new_context(self) -> ssl.SSLContext:
         """A TLS context with the same trust, or the one that was given."""
         from trivet.transports.tls import make_context
 
         return make_context(self._verify, self._cert, self._environment)
+
+
+def require_package(module: str, setting: str, extra: str) -> None:
+    """Raise `ConfigError` that says what to install, if an optional package is missing."""
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise ConfigError(f"{setting} needs the package {module}: pip install 'trivet[{extra}]'")

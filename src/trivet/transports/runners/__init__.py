@@ -1,0 +1,1 @@
+"""What carries the transport's flows: one small loop for threads, one for tasks."""
