@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
 
 import pytest
 
@@ -23,7 +22,7 @@ from servers.hostile import (
     wait_for,
 )
 from servers.unreachable import Refusing
-from transports.calling import calling
+from transports.calling import ENGINES, calling
 from trivet.core.errors import (
     ConnectError,
     InvalidRequest,
@@ -287,25 +286,27 @@ def test_a_head_at_the_limit(runtime: Runtime, hostile: MakeHostile) -> None:
     runtime.run(scenario)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda request: request.replace(on_interim=print), "cannot report interim responses"),
-        (lambda request: request.replace(method="CONNECT"), "proxy setting"),
-    ],
-    ids=["on_interim", "connect"],
-)
-def test_requests_that_it_cannot_send(
-    runtime: Runtime, hostile: MakeHostile, change: Callable[[Request], Request], message: str, engine: str
-) -> None:
-    if engine == "trivet" and "interim" in message:
-        pytest.skip("it can: see test_interim.py")
+def test_a_tunnel_is_no_request(runtime: Runtime, hostile: MakeHostile) -> None:
     server = hostile([read_request])
 
     async def scenario() -> None:
         async with calling(runtime) as caller:
-            with pytest.raises(InvalidRequest, match=message):
-                await caller.send(change(Request("GET", server.url)))
+            with pytest.raises(InvalidRequest, match="proxy setting"):
+                await caller.send(Request("CONNECT", server.url))
+
+    runtime.run(scenario)
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:], indirect=True)
+def test_pools_cannot_report_interim_responses(runtime: Runtime, hostile: MakeHostile, engine: str) -> None:
+    """Those of libraries; what Trivet's own connections do is in test_interim.py."""
+    server = hostile([read_request])
+
+    async def scenario() -> None:
+        async with calling(runtime) as caller:
+            with pytest.raises(InvalidRequest, match="cannot report interim responses"):
+                await caller.send(Request("GET", server.url, on_interim=print))
 
     runtime.run(scenario)
     assert server.connections == 0

@@ -39,12 +39,12 @@ class Runtime:
     """What a lane needs to know of its surroundings.
 
     ``monotonic``: the clock by which connections become old. ``new_waiter``: makes what a call waits on.
-    ``abort``: closes a stream at once. ``soon``: calls a function, given in any thread, where the lane may be used.
-    ``sharing``: whether calls may share a connection. ``run``: runs a flow of the lane; ``background``: the same
-    while nobody waits for it.
+    ``abort``: closes a stream at once. ``interrupt``: ends one that somebody uses, who closes it then.
+    ``soon``: calls a function, given in any thread, where the lane may be used. ``sharing``: whether calls may share
+    a connection. ``run``: runs a flow of the lane; ``background``: the same while nobody waits for it.
     """
 
-    __slots__ = ("abort", "background", "monotonic", "new_waiter", "run", "sharing", "soon")
+    __slots__ = ("abort", "background", "interrupt", "monotonic", "new_waiter", "run", "sharing", "soon")
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Runtime:
         monotonic: Callable[[], float],
         new_waiter: Callable[[], Waiter],
         abort: Callable[[Any], None],
+        interrupt: Callable[[Any], None],
         soon: Callable[[Callable[[], None]], None],
         sharing: bool,
         run: Callable[[Any, Operation], Any],
@@ -60,6 +61,7 @@ class Runtime:
         self.monotonic = monotonic
         self.new_waiter = new_waiter
         self.abort = abort
+        self.interrupt = interrupt
         self.soon = soon
         self.sharing = sharing
         self.run = run
@@ -140,9 +142,12 @@ class Lane:
         with self._lock:
             decisions = self._pool.released(connection, fit and connection.reusable, self.runtime.monotonic())
             closing = self._carry_out(decisions) if decisions else None
+        if self.closed:
+            self.runtime.abort(connection.stream)
+            return
         if closing or self._abandoned:
             self._after(closing or [])
-        if connection.leftover and not self.closed:
+        if connection.leftover:
             self.runtime.background(connection.flush)
 
     def lost(self, connection: Connection) -> None:
@@ -167,8 +172,14 @@ class Lane:
         """Close all connections, those in use too, and refuse those who wait."""
         with self._lock:
             self.closed = True
-            closing = self._carry_out(self._pool.close_all())
-        self._after(closing)
+            decisions = self._pool.close_all()
+        for decision in decisions:
+            if isinstance(decision, CloseConnection):
+                connection = decision.connection
+                end = self.runtime.interrupt if connection.busy else self.runtime.abort
+                end(connection.stream)
+            elif decision.ticket.waiter is not None:
+                decision.ticket.waiter.wake()
 
     def disown(self) -> None:
         """Close the sockets that the child of a fork has inherited; those of its parent stay open."""
@@ -207,6 +218,8 @@ class Lane:
             closing: list[Connection] = []
             try:
                 connection = self._abandoned.popleft()
+                if self.closed:
+                    self.runtime.abort(connection.stream)
                 closing = self._carry_out(self._pool.released(connection, False, self.runtime.monotonic()))
             except IndexError:
                 pass  # another thread was quicker

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 _inherited: Final[list[Any]] = []
 """What a forked child must neither use nor collect: the loops of the parent watch these sockets."""
 
-_guards: Final[dict[Lane, AsyncGenerator[None, None]]] = {}
-"""Keeps guards alive until they are done: trio complains of an asynchronous generator that is collected earlier."""
-
 
 class _Run(NamedTuple):
     """An event loop, or a trio run, in which the transport has connections."""
@@ -81,18 +78,16 @@ class AsyncHalf:
 
     async def _enter(self, key: Any) -> _Run:
         if self._generation != generation.number:
-            _inherited.append(self._runs)
             self._runs = {}
             self._generation = generation.number
             weakref.finalize(self, _close_left_over, self._runs, generation.number).atexit = False
         for other in list(self._runs):
-            if _ended(other) and (run := self._runs.pop(other, None)) is not None:
-                _guards.pop(run.lane, None)
+            if _ended(other):
+                self._runs.pop(other, None)
         runner = _make_runner(self._backend, self._options)
         lane = runner.make_lane()
         run = self._runs[key] = _Run(lane, runner, _close_at_the_end(self._runs, key, lane))
         await anext(run.guard)  # does not suspend, so that no other task comes in between
-        _guards[lane] = run.guard
         return run
 
 
@@ -103,17 +98,17 @@ async def _close_at_the_end(runs: dict[Any, _Run], key: Any, lane: Lane) -> Asyn
         run = runs.get(key)
         if run is not None and run.lane is lane:
             del runs[key]
-        _guards.pop(lane, None)
         lane.close()
 
 
 def _close_left_over(runs: dict[Any, _Run], made_in: int) -> None:
-    if made_in == generation.number:
-        for key, run in list(runs.items()):
-            if _ended(key):
-                _guards.pop(run.lane, None)
-            else:
-                run.lane.runtime.soon(partial(_finish, run.guard))
+    if made_in != generation.number:
+        _inherited.append(runs)
+        return
+    for key, run in list(runs.items()):
+        if not _ended(key):
+            # Left to the garbage collector, the guard would have trio complain.
+            run.lane.runtime.soon(partial(_finish, run.guard))
 
 
 def _finish(guard: AsyncGenerator[None, None]) -> None:

@@ -38,6 +38,7 @@ class HTTP11Connection:
 
     __slots__ = (
         "_forwarding",
+        "_go_ahead",
         "_interim",
         "_limits",
         "_lost",
@@ -57,6 +58,7 @@ class HTTP11Connection:
         self.read_socket = ReadSocket(stream)
         self._served = False
         self._interim = 0
+        self._go_ahead = False
         self._lost: Callable[[Connection], None] | None = None
         self._unwatched = False
         self.busy = False
@@ -114,6 +116,7 @@ class HTTP11Connection:
         content = request.content
         self.busy = True
         self._interim = 0
+        self._go_ahead = False
         head: Head | None = None
         if isinstance(content, bytes) and len(content) <= _SMALL and not (content and "Expect" in request.headers):
             data = self.codec.message(request.method, target, fields, content)
@@ -156,6 +159,7 @@ class HTTP11Connection:
             if head.status >= 200:
                 return head
             self._interim += 1
+            self._go_ahead = self._go_ahead or head.status == 100
             report_interim(head, request, self._interim, self._limits)
         return None
 
@@ -223,7 +227,7 @@ class HTTP11Connection:
         operation.limit = min(limit, operation.monotonic() + _GO_AHEAD_TIME)
         head = None
         try:
-            while head is None and not self._interim:
+            while head is None and not self._go_ahead:
                 head = yield from self._hear(request, operation)
         except ReadTimeout:
             if operation.monotonic() >= limit:

@@ -82,8 +82,12 @@ class NestedTLSStream(NetworkStream):
         self._inner.close()
 
     def abort(self) -> None:
-        """Close the connection at once, from any state and any thread."""
+        """Close the connection at once, from any state."""
         self._inner.abort()
+
+    def interrupt(self) -> None:
+        """See `SocketStream.interrupt`."""
+        self._inner.interrupt()
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None

@@ -99,11 +99,14 @@ class SocketStream(NetworkStream):
         self._poll: Callable[[], bool] | None = None
         self._unsent = b""  # what an upload has left
         self._early = b""  # what was decrypted before anybody wanted to read it
+        self._interrupted = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what is there; ``b""`` when the peer has closed."""
         if self._early:
             return self._take_early(max_bytes)
+        if self._interrupted:
+            raise ReadError("the stream is closed")
         try:
             self._limit(timeout)
             return self._sock.recv(max_bytes)
@@ -229,11 +232,20 @@ class SocketStream(NetworkStream):
             self._sock.close()
 
     def abort(self) -> None:
-        """Close the socket at once, from any state and any thread."""
-        with suppress(OSError):  # nothing may be connected any more
-            # It wakes a thread that waits for the peer. SSLSocket's own method would pull the TLS from under it.
-            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+        """Close the socket at once, from any state."""
+        self.interrupt()
         self.close()
+
+    def interrupt(self) -> None:
+        """End the connection from another thread, and leave the socket to the one that uses it.
+
+        That one is woken if it waits. Were the socket closed, its number could be another connection's by the time
+        that the thread reads.
+        """
+        self._interrupted = True
+        with suppress(OSError):  # nothing may be connected any more
+            # SSLSocket's own method would pull the TLS from under the thread.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def start_tls(
         self,

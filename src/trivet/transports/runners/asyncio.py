@@ -54,6 +54,7 @@ class AsyncioRunner(AsyncRunner):
             monotonic=loop.time,
             new_waiter=TaskWaiter,
             abort=abort,
+            interrupt=abort,
             soon=soon,
             sharing=True,
             run=self.run,

@@ -11,6 +11,14 @@ from trivet.transports.network.operation import Operation
 READ_SIZE: Final = 65_536
 
 
+def interrupt_sync(stream: Any) -> None:
+    """End a synchronous stream that another thread uses, which closes it when it notices."""
+    if hasattr(stream, "interrupt"):
+        stream.interrupt()
+    else:
+        abort_sync(stream)
+
+
 def abort_sync(stream: Any) -> None:
     """Close a synchronous stream, in the middle of what it does if need be."""
     if hasattr(stream, "abort"):

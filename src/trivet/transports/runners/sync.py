@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -27,7 +28,7 @@ from trivet.transports.flows.actions import (
 from trivet.transports.flows.lane import Lane, Runtime
 from trivet.transports.forks import generation
 from trivet.transports.network.operation import Operation
-from trivet.transports.runners.streams import READ_SIZE, abort_sync, close_sync, time_left
+from trivet.transports.runners.streams import READ_SIZE, abort_sync, close_sync, interrupt_sync, time_left
 
 if TYPE_CHECKING:
     import httpcore
@@ -73,17 +74,15 @@ class SyncRunner:
         """The lane of all threads."""
         made_in = generation.number
 
-        def abort(stream: Any) -> None:
-            if made_in == generation.number:
-                abort_sync(stream)
-            else:
-                # In the child of a fork: to shut the connection down would be the end of its parent's.
-                close_sync(stream)
+        def end(stream: Any, by: Callable[[Any], None]) -> None:
+            # In the child of a fork, to shut the connection down would be the end of its parent's.
+            (by if made_in == generation.number else close_sync)(stream)
 
         runtime = Runtime(
             monotonic=time.monotonic,
             new_waiter=ThreadWaiter,
-            abort=abort,
+            abort=partial(end, by=abort_sync),
+            interrupt=partial(end, by=interrupt_sync),
             soon=lambda function: function(),
             # OpenSSL lets no two threads work on one connection at once, as sharing it would have them do.
             sharing=False,

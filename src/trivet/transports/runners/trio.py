@@ -48,6 +48,7 @@ class TrioRunner(AsyncRunner):
             monotonic=trio.current_time,
             new_waiter=TaskWaiter,
             abort=abort,
+            interrupt=abort,
             soon=soon,
             sharing=True,
             run=self.run,
