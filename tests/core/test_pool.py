@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from math import inf
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import strategies as st
@@ -783,6 +783,15 @@ def test_a_closed_pool_gives_nothing_more() -> None:
     pool.close_all()
     with pytest.raises(LocalProtocolError, match="the pool is closed"):
         pool.acquire(A, "t", 0)
+
+
+def test_closing_all_tells_what_is_in_use() -> None:
+    pool = new_pool()
+    for ticket in ("t1", "t2"):
+        [opening] = pool.acquire(A, ticket, 0)
+        pool.connected(cast("OpenConnection[str]", opening), f"of {ticket}", 0)
+    pool.released("of t1", True, 1)
+    assert pool.close_all() == [CloseConnection("of t1", in_use=False), CloseConnection("of t2", in_use=True)]
 
 
 @pytest.mark.parametrize("settings", [{"max_connections": 0}, {"max_per_origin": 0}])

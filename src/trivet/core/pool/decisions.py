@@ -27,9 +27,10 @@ class OpenConnection(NamedTuple, Generic[T]):
 
 
 class CloseConnection(NamedTuple, Generic[C]):
-    """Close ``connection``: the pool has forgotten it."""
+    """Close ``connection``: the pool has forgotten it. ``in_use``: tickets still use it, as only `Pool.close_all` has it."""
 
     connection: C
+    in_use: bool = False
 
 
 class RefuseTicket(NamedTuple, Generic[T]):

@@ -216,7 +216,7 @@ class Pool(Generic[T, C]):
         """
         has = self._allocation
         decisions: Decisions[T, C] = [RefuseTicket(ticket) for ticket in has.waiters]
-        decisions += [CloseConnection(connection) for connection in has.connections]
+        decisions += [CloseConnection(handle, bool(found.streams)) for handle, found in has.connections.items()]
         self._closed = True
         has.clear()
         return decisions

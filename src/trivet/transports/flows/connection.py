@@ -57,11 +57,6 @@ class Connection(Protocol):
         ...
 
     @property
-    def busy(self) -> bool:
-        """Whether a request is under way."""
-        ...
-
-    @property
     def leftover(self) -> bool:
         """Whether there is something to be written that no flow under way will write."""
         ...

@@ -175,9 +175,8 @@ class Lane:
             decisions = self._pool.close_all()
         for decision in decisions:
             if isinstance(decision, CloseConnection):
-                connection = decision.connection
-                end = self.runtime.interrupt if connection.busy else self.runtime.abort
-                end(connection.stream)
+                end = self.runtime.interrupt if decision.in_use else self.runtime.abort
+                end(decision.connection.stream)
             elif decision.ticket.waiter is not None:
                 decision.ticket.waiter.wake()
 

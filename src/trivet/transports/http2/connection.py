@@ -74,11 +74,6 @@ class HTTP2Connection:
             close()
 
     @property
-    def busy(self) -> bool:
-        """Whether a request is under way."""
-        return bool(self._session.streams)
-
-    @property
     def leftover(self) -> bool:
         """Whether something waits to be written, and nobody writes."""
         return self._wire.may_flush
