@@ -19,7 +19,8 @@ nox.options.error_on_missing_interpreters = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST, NEWEST = (3, 11), (3, 14)
-WORKERS = "2"
+# Tests wait more than they compute, so that two cores serve four.
+WORKERS = "4"
 
 
 def group(name: str) -> list[str]:
