@@ -90,11 +90,11 @@ class HTTPTransport:
 
     def read(self, action: ReadBody, monotonic: Monotonic) -> bytes:
         """Read the next piece of a body in this thread; see `Transport.read`."""
-        return self._make_half().read(action, monotonic)
+        return (self._half or self._make_half()).read(action, monotonic)
 
     def close_body(self, body: object) -> None:
         """Release a body; see `Transport.close_body`."""
-        self._make_half().close_body(body)
+        (self._half or self._make_half()).close_body(body)
 
     def close(self) -> None:
         """Close the connections of all threads. Another call opens new ones."""
@@ -110,11 +110,11 @@ class HTTPTransport:
 
     async def aread(self, action: ReadBody, monotonic: Monotonic) -> bytes:
         """Read the next piece of a body in this task; see `AsyncTransport.aread`."""
-        return await self._make_async_half().read(action, monotonic)
+        return await (self._async_half or self._make_async_half()).read(action, monotonic)
 
     async def aclose_body(self, body: object) -> None:
         """Release a body; see `AsyncTransport.aclose_body`."""
-        await self._make_async_half().close_body(body)
+        await (self._async_half or self._make_async_half()).close_body(body)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. Another call opens new ones.

@@ -18,6 +18,7 @@ from trivet.transports.network.operation import Operation
 if TYPE_CHECKING:
     from trivet.core.http.request import Request
     from trivet.core.http.response import Response
+    from trivet.core.http.url import URL
     from trivet.transports.flows.actions import SocketFlow
     from trivet.transports.flows.connection import Connection, Message
     from trivet.transports.flows.routes import Route
@@ -32,7 +33,7 @@ class OpenBody:
 
     __slots__ = ("_ahead", "_connection", "_ended", "_message", "_readable", "_released", "_url", "lane", "operation")
 
-    def __init__(self, lane: Lane, connection: Connection, message: Message, operation: Operation, url: str) -> None:
+    def __init__(self, lane: Lane, connection: Connection, message: Message, operation: Operation, url: URL) -> None:
         self.lane = lane
         self._connection = connection
         self._message = message
@@ -91,7 +92,7 @@ class OpenBody:
             self.lane.release(self._connection)
 
     def __repr__(self) -> str:
-        return f"<content of {self._url}>"
+        return f"<content of {self._url.redacted}>"
 
     def __del__(self) -> None:
         if not self._released:
@@ -125,19 +126,21 @@ def send(lane: Lane, request: Request, operation: Operation, welcome: int) -> So
     finally:
         if message is None and connection is not None:
             lane.release(connection)
-    if message is None or connection is None:
+    if failed is not None:
         # Raised here, where no other exception is being handled, it gets no context that is not its own.
         try:
-            raise failed or AssertionError("unreachable")
+            raise failed
         finally:
             del failed
+    assert connection is not None
+    assert message is not None
     content = message.content
     if content is not None and len(content) <= welcome:
         response = make_response(message.head, request, content, None)
         if not content or "Content-Encoding" not in response.headers:
             lane.release(connection)
             return response
-    body = OpenBody(lane, connection, message, operation, request.url.redacted)
+    body = OpenBody(lane, connection, message, operation, request.url)
     return make_response(message.head, request, None, body)
 
 
