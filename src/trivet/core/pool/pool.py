@@ -34,8 +34,9 @@ class Pool(Generic[T, C]):
     [UseConnection(ticket='first', connection='connection 1')]
     >>> pool.acquire("https://cdn.example.com", "second", 0.2)
     []
-    >>> pool.released("connection 1", True, 0.3)
-    [CloseConnection(connection='connection 1'), OpenConnection(ticket='second', origin='https://cdn.example.com', number=2)]
+    >>> closing, opening = pool.released("connection 1", True, 0.3)
+    >>> closing.connection, opening.ticket
+    ('connection 1', 'second')
     """
 
     def __init__(
