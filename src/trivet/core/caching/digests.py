@@ -1,0 +1,31 @@
+"""How the cache tells secrets apart without keeping them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+from trivet.core.http.redaction import is_credential_field
+
+__all__ = ["DIGEST_LENGTH", "digest", "is_credential"]
+
+_SIZE: Final = 20
+DIGEST_LENGTH: Final = 2 * _SIZE
+
+# A field has few names in one program, and to judge one takes longer than a hit may.
+is_credential = lru_cache(maxsize=512)(is_credential_field)
+"""`is_credential_field`, remembered."""
+
+
+def digest(*parts: str | None) -> str:
+    """A digest in hexadecimal of texts in this order, which differ from any others; None is not ``""``.
+
+    >>> digest("a", "b") == digest("a", "b")
+    True
+    >>> len({digest("a", "b"), digest("ab"), digest("b", "a"), digest("a", None), digest("a", "")})
+    5
+    """
+    # Lengths tell where one text ends, so that no two lists of texts become the same bytes.
+    text = "".join(["-" if part is None else f"{len(part)}:{part}" for part in parts])
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_SIZE, person=b"trivet cache").hexdigest()
