@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -18,7 +19,7 @@ from h2.settings import SettingCodes
 import trivet
 from conftest import MakeHostile
 from runtimes import RUNTIMES, Runtime, Threads
-from servers.hostile import Peer, Step, read_request, repeat, send, start_tls, wait_for
+from servers.hostile import Peer, Step, read_request, read_to_end, repeat, send, start_tls, wait_for
 from servers.nginx import BYTES, Nginx
 from servers.tls import Authority
 
@@ -337,6 +338,36 @@ def test_a_timeout_is_its_own_affair(runtime: Runtime, hostile: MakeHostile, tls
 
     runtime.run(scenario)
     assert server.connections == (1 if heard else 2)
+    server.wait_until(lambda: not server.open)
+
+
+@tasks
+def test_closing_fails_all_that_are_under_way(runtime: Runtime, hostile: MakeHostile, tls: Authority) -> None:
+    def script(peer: Peer) -> None:
+        speaker = Speaker(peer)
+        for _ in range(10):
+            speaker.next()
+        asked.set()
+        read_to_end(peer)
+
+    asked = threading.Event()
+    server = hostile([h2(tls), script])
+
+    async def scenario() -> None:
+        client = trivet.AsyncClient(server.tls_url, http2=True, verify=str(tls.ca_pem), timeout=PATIENCE, retry=0)
+
+        async def fails(number: int) -> None:
+            with pytest.raises(trivet.TransportError):
+                await client.get(f"/{number}")
+
+        async def close() -> None:
+            await anyio.to_thread.run_sync(asked.wait, PATIENCE)
+            await client.aclose()
+
+        await runtime.together(close, *[lambda number=number: fails(number) for number in range(10)])
+
+    runtime.run(scenario)
+    assert server.connections == 1
     server.wait_until(lambda: not server.open)
 
 

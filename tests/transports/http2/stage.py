@@ -30,16 +30,15 @@ class Socket:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.rest = b""
-        self.aborted = False
 
     def get_extra_info(self, info: str) -> Any:
         return (bool(self.stage.inbox) or self.stage.ended) if info == "is_readable" else None
 
-    def abort(self) -> None:
-        self.aborted = True
+    # Together they say that it is a stream which keeps the rest of a write.
 
-    async def aclose(self) -> None:
-        self.abort()
+    def abort(self) -> None: ...
+
+    async def aclose(self) -> None: ...
 
     def write(self, data: bytes) -> None:
         data, self.rest = self.rest + data, b""
@@ -70,8 +69,7 @@ class ForeignSocket(Socket):
 
     abort = property()
 
-    def close(self) -> None:
-        self.aborted = True
+    def close(self) -> None: ...
 
     def interrupt(self, data: bytes, written: int) -> None:
         self.stage.server.receive(data[:written])

@@ -144,8 +144,6 @@ def test_an_interrupted_write_on_a_foreign_stream() -> None:
     assert isinstance(second.error, RemoteProtocolError)
     assert second.error.sent is False
     assert not stage.connection.reusable
-    stage.connection.abort()
-    assert stage.socket.aborted
 
 
 def test_a_rest_goes_out_though_nothing_else_does() -> None:
@@ -286,17 +284,6 @@ def test_a_broken_connection_fails_all() -> None:
     assert len({id(task.error) for task in tasks}) == 3
     assert not stage.connection.reusable
     assert stage.sizes == [0]
-
-
-def test_an_abort_fails_all() -> None:
-    stage = Stage()
-    tasks = started(stage)
-    stage.connection.abort()
-    assert stage.socket.aborted
-    stage.broken = OSError(9, "Bad file descriptor")
-    stage.run()
-    assert all(task.error is not None for task in tasks)
-    assert "closed on this side" in explained(tasks[1])
 
 
 def test_what_came_before_a_write_failed_is_read() -> None:

@@ -83,16 +83,11 @@ class Lane:
         self._abandoned: deque[Connection] = deque()
         self._pool: Pool[Ticket, Connection] = Pool(
             max_connections=limits.max_connections,
-            max_per_origin=getattr(limits, "max_per_origin", None),
+            max_per_origin=limits.max_per_origin,
             max_idle=limits.max_idle,
             idle_timeout=limits.idle_timeout,
             race=False,
         )
-
-    @property
-    def size(self) -> int:
-        """How many connections are open or being opened."""
-        return self._pool.slots
 
     def acquire(self, key: str, ticket: Ticket, shared: bool) -> None:
         """Ask for a connection. If none is granted at once, ``ticket.waiter`` is there to be waited on."""

@@ -29,7 +29,6 @@ class _Run(NamedTuple):
     """An event loop, or a trio run, in which the transport has connections."""
 
     lane: Lane
-    runner: AsyncRunner
     guard: AsyncGenerator[None, None]
 
 
@@ -57,7 +56,9 @@ class AsyncHalf:
         run = self._runs.get(key)
         if run is None or self._generation != generation.number:
             run = await self._enter(key)
-        return await run.runner.run(send(run.lane, action.request, operation, action.content_welcome), operation)
+        flow = send(run.lane, action.request, operation, action.content_welcome)
+        response: Response = await run.lane.runtime.run(flow, operation)
+        return response
 
     async def read(self, action: ReadBody, monotonic: Monotonic) -> bytes:
         """See `AsyncTransport.aread`."""
@@ -84,9 +85,8 @@ class AsyncHalf:
         for other in list(self._runs):
             if _ended(other):
                 self._runs.pop(other, None)
-        runner = _make_runner(self._backend, self._options)
-        lane = runner.make_lane()
-        run = self._runs[key] = _Run(lane, runner, _close_at_the_end(self._runs, key, lane))
+        lane = _make_runner(self._backend, self._options).make_lane()
+        run = self._runs[key] = _Run(lane, _close_at_the_end(self._runs, key, lane))
         await anext(run.guard)  # does not suspend, so that no other task comes in between
         return run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from httpcore import ReadError, WriteTimeout
+from httpcore import WriteTimeout
 
 from trivet.transports.flows.responses import report_interim
 from trivet.transports.http2.fields import request_fields
@@ -65,13 +65,6 @@ class HTTP2Connection:
 
     def watch(self, lost: Callable[[Connection], None]) -> None:
         """Frames may come at any time, and mean nothing bad; the end is found when the next request is sent."""
-
-    def abort(self) -> None:
-        """Close the stream at once. Requests under way fail."""
-        self._wire.fail(ReadError("it was closed on this side"))
-        close = getattr(self.stream, "abort", None) or getattr(self.stream, "close", None)
-        if close is not None:
-            close()
 
     @property
     def leftover(self) -> bool:
