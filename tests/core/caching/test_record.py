@@ -190,7 +190,7 @@ TEXT_LENGTH = int.from_bytes(HEAD[12:16], "little")
         ("<I", 12, 0xFFFF_FFFF, "its numbers cannot be"),
         ("<I", 12, 0, "its texts or its fields are not as many"),
         ("<I", 12, TEXT_LENGTH - 1, "its texts or its fields are not as many"),
-        ("<B", 16, 8, "its numbers cannot be"),
+        ("<B", 16, 16, "its numbers cannot be"),
         ("<H", 17, 99, "its numbers cannot be"),
         ("<H", 17, 1000, "its numbers cannot be"),
         ("<d", 31, nan, "its numbers cannot be"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
+from trivet.core.caching.digests import digest
 from trivet.core.http.headers import Headers
 from trivet.core.http.redaction import redact_url
 
@@ -53,7 +54,8 @@ class Entry(NamedTuple):
       that is never
     - ``size``, ``crc``: how long the stored content is, and its CRC-32
     - ``part``: which part of the representation is stored; None for all of it
-    - ``content_id``: names this very content where a store keeps contents apart; empty where it does not
+    - ``content_id``: names this very content; the store makes it up when it saves one
+    - ``coded``: whether the content is stored with the content codings applied that its fields name
 
     The repr shows no secret.
 
@@ -79,6 +81,17 @@ class Entry(NamedTuple):
     crc: int
     part: Part | None = None
     content_id: str = ""
+    coded: bool = False
+
+    @property
+    def variant(self) -> str:
+        """What tells it from the other responses stored under its key: a digest of its selecting fields.
+
+        Saving an entry replaces the one with the same key and variant.
+        """
+        if not self.vary:
+            return "*" if self.vary is None else "-"
+        return digest(*[text for pair in self.vary for text in pair])
 
     @property
     def headers(self) -> Headers:

@@ -46,7 +46,8 @@ _TEXTS_AT: Final = _HEAD.size
 _PARTIAL: Final = 1
 _TOTAL_KNOWN: Final = 2
 _VARY_ALL: Final = 4
-_FLAGS: Final = _PARTIAL | _TOTAL_KNOWN | _VARY_ALL
+_CODED: Final = 8
+_FLAGS: Final = _PARTIAL | _TOTAL_KNOWN | _VARY_ALL | _CODED
 
 # key, method, url, reason, http_version, content_id
 _TEXTS: Final = 6
@@ -97,6 +98,8 @@ def dump_head(entry: Entry) -> bytes:
         raise ValueError("the entry has a status or a time that cannot be")
     flags, *part = _dump_part(entry)
     texts = [entry.key, entry.method, entry.url, entry.reason, entry.http_version, entry.content_id]
+    if entry.coded:
+        flags |= _CODED
     if entry.vary is None:
         flags |= _VARY_ALL
     else:
@@ -160,6 +163,7 @@ def _load(data: bytes) -> tuple[Entry, int]:
         *(sent, came, expires, size, crc),
         _load_part(size, first, last, total if flags & _TOTAL_KNOWN else None) if flags & _PARTIAL else None,
         content_id,
+        bool(flags & _CODED),
     )
     return entry, end
 

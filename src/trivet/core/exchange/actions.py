@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from trivet.core.http.response import Response
 
 if TYPE_CHECKING:
+    from trivet.core.exchange.call import Observer
     from trivet.core.exchange.slot import Slot
     from trivet.core.http.request import Request
 
@@ -88,3 +89,31 @@ class Invoke(Action[R]):
     """Call the user's own function. Asynchronous drivers await what it returns if it is awaitable."""
 
     function: Callable[[], Awaitable[R] | R]
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn(Action[bool]):
+    """Run another flow in the background, as a call of its own, for as long as the client is open.
+
+    The reply, which comes at once, is whether it was started; a driver that cannot do so closes the flow. What the
+    flow returns or raises goes to nobody but ``observer``, which is told of its events.
+    """
+
+    flow: Generator[Action[Any], Any, Any]
+    observer: Observer | None = None
+
+
+class StoreAction(Action[R]):
+    """Something to be done with a store. A driver calls `perform`: in a worker thread, unless it is ``instant`` or the
+    driver's own thread may block."""
+
+    __slots__ = ()
+
+    @property
+    def instant(self) -> bool:
+        """Whether it does not block."""
+        raise NotImplementedError
+
+    def perform(self) -> R:
+        """Do it and return the reply."""
+        raise NotImplementedError

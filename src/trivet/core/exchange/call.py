@@ -6,10 +6,11 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from trivet.core.exchange.actions import Action
+from trivet.core.exchange.actions import Action, Spawn
 from trivet.core.exchange.trace import Event, Trace
 
 if TYPE_CHECKING:
+    from trivet.core.exchange.flow import Flow
     from trivet.core.exchange.instant import Instant
     from trivet.core.http.request import Request
     from trivet.core.http.response import Response
@@ -81,6 +82,10 @@ class Call:
         self.trace.add(event, at, values)
         if self._observer is not None:
             self._observer(event(at, *values), subject)
+
+    def spawn(self, flow: Flow[object]) -> Spawn:
+        """The action that runs a flow in the background, seen by whoever sees this call."""
+        return Spawn(flow, self._observer)
 
 
 class CurrentCall(Action[Call]):

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from trivet.core.errors import LocalProtocolError, TrivetError
 from trivet.core.exchange.actions import Action, CloseBody, ReadBody, SendRequest
+from trivet.core.exchange.bodies import FlowBody
 from trivet.core.exchange.call import Call, CurrentCall, Observer, Rng
 from trivet.core.exchange.flow import Flow
 from trivet.core.exchange.instant import Instant
@@ -210,6 +211,8 @@ class Exchange(Generic[T]):
         if self._open:
             result = self._outcome.result if isinstance(self._outcome, Done) else None
             kept = result.body if isinstance(result, Response) else None
+            if isinstance(kept, FlowBody):
+                kept = kept.handle
             for body in self._open:
                 if body is not kept:
                     self._state = moves[Signal.LEFT_OPEN]

@@ -48,7 +48,7 @@ class Pipeline:
         call = yield from CurrentCall()
         fetching = self._fetching
         if fetching is None:
-            fetching = self._fetching = self._compose(self._fetch)
+            fetching = self._fetching = self._compose(self._fetch, streaming=False)
         response = yield from fetching(request, call)
         if response.body is not None:
             yield from read_content(response, call, limits=self.limits)
@@ -59,7 +59,7 @@ class Pipeline:
         call = yield from CurrentCall()
         opening = self._opening
         if opening is None:
-            opening = self._opening = self._compose(send)
+            opening = self._opening = self._compose(send, streaming=True)
         return (yield from opening(request, call))
 
     def find(self, kind: type[P]) -> P | None:
@@ -83,10 +83,10 @@ class Pipeline:
             yield from read_content(response, call, limits=self.limits, deadline=deadline)
         return response
 
-    def _compose(self, innermost: Callable[[Request, Call], Flow[Response]]) -> Forward:
+    def _compose(self, innermost: Callable[[Request, Call], Flow[Response]], *, streaming: bool) -> Forward:
         forward: Forward = innermost
         for policy in reversed(self.policies):
-            forward = partial(policy.handle, forward=forward)
+            forward = partial(policy.placed(self, streaming=streaming).handle, forward=forward)
         return forward
 
     def __repr__(self) -> str:

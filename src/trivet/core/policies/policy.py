@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from trivet.core.exchange.call import Call
 from trivet.core.exchange.flow import Flow
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
+
+if TYPE_CHECKING:
+    from trivet.core.policies.pipeline import Pipeline
 
 Forward: TypeAlias = Callable[[Request, Call], Flow[Response]]
 
@@ -25,8 +28,8 @@ class Stage(IntEnum):
     DEADLINE = 10
     CALL = 15
     REDIRECT = 20
-    CACHE = 30
-    COALESCE = 40
+    COALESCE = 30
+    CACHE = 40
     RETRY = 50
     BREAKER = 60
     RATE_LIMIT = 70
@@ -57,6 +60,11 @@ class Policy:
     __slots__ = ()
 
     stage: ClassVar[Stage] = Stage.ATTEMPT
+
+    def placed(self, pipeline: Pipeline, *, streaming: bool) -> Policy:
+        """The policy as it stands in a pipeline, whose calls leave the content of their responses unread when they are
+        ``streaming``. Most policies are the same everywhere."""
+        return self
 
     def handle(self, request: Request, call: Call, forward: Forward) -> Flow[Response]:
         """Answer the request, usually through ``forward``, which is the rest of the pipeline."""

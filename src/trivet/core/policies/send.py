@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from math import inf
 
 from trivet.core.errors import AttemptTimeout, DecodingError, ResponseTooLarge, TransportError
-from trivet.core.exchange.actions import CloseBody, ReadBody, SendRequest
+from trivet.core.exchange.actions import SendRequest
+from trivet.core.exchange.bodies import body_decoder, close_body, read_body
 from trivet.core.exchange.call import Call
 from trivet.core.exchange.flow import Flow
 from trivet.core.exchange.trace import ContentReceived
-from trivet.core.http.coding import make_decoder
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
 from trivet.core.limits import DEFAULT_LIMITS, Limits
@@ -46,13 +46,13 @@ def read_content(
     if deadline is None:
         deadline = min(attempt_deadline(call), read_deadline(response, call.now.monotonic))
     head_at = call.now.monotonic
-    decoder = make_decoder(response.headers, limits.max_codings)
+    decoder = body_decoder(response, limits.max_codings)
     pieces: list[bytes] = []
     size = 0
     ended = False
     try:
         while not ended:
-            data = yield from ReadBody(body, deadline)
+            data = yield from read_body(body, deadline)
             ended = not data
             if decoder is None:
                 decoded: Iterable[bytes] = (data,)
@@ -107,11 +107,11 @@ def discard(response: Response, call: Call, *, limits: Limits = DEFAULT_LIMITS) 
     deadline = min(attempt_deadline(call), call.now.monotonic + DRAIN_TIME)
     try:
         while worth_it and drained <= limits.max_drain:
-            data = yield from ReadBody(body, deadline)
+            data = yield from read_body(body, deadline)
             if not data:
                 return
             drained += len(data)
-        yield from CloseBody(body)
+        yield from close_body(body)
     except (TransportError, AttemptTimeout):
         return  # the connection is lost, the call is not
 
