@@ -20,6 +20,7 @@ from logging import DEBUG, INFO, WARNING
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from trivet.core.caching.events import CacheMissed, ResponseNotStored, ResponseStored, StoreFailed
 from trivet.core.errors import APIError, LocalProtocolError, TrivetError
 from trivet.core.exchange.trace import (
     CallFailed,
@@ -43,8 +44,13 @@ _LEVELS: Final[Mapping[type[Event], int]] = {
     RetryScheduled: WARNING,
     CallFailed: WARNING,
     CircuitOpened: WARNING,
+    StoreFailed: WARNING,
     # The head's line has said it all but the content.
     ContentReceived: DEBUG,
+    # A request line follows a miss, and stands before what becomes of the response.
+    CacheMissed: DEBUG,
+    ResponseStored: DEBUG,
+    ResponseNotStored: DEBUG,
 }
 _FIELDS: Final[Mapping[str, str]] = {
     "http_method": "method",
@@ -73,11 +79,12 @@ class LogObserver:
     True
     """
 
-    __slots__ = ("_debug", "_logger")
+    __slots__ = ("_debug", "_logger", "_warnings")
 
     def __init__(self, log: logging.Logger | Literal[False] | None = None, *, debug: bool = False) -> None:
         self._logger = logging.getLogger("trivet") if log is None else log or None
         self._debug = debug
+        self._warnings = _Warnings(self._write)
 
     def for_call(self) -> Observer | None:
         """What to tell of the events of a call; None when nothing would be written, so that none is made."""
@@ -91,11 +98,7 @@ class LogObserver:
             return None
         if logger.isEnabledFor(DEBUG):
             return self._write_with_details
-        return self._write if logger.isEnabledFor(INFO) else self._write_warnings
-
-    def _write_warnings(self, event: Event, subject: Subject, /) -> None:
-        if _LEVELS.get(type(event), INFO) >= WARNING:
-            self._write(event, subject)
+        return self._write if logger.isEnabledFor(INFO) else self._warnings
 
     def _write(self, event: Event, subject: Subject, /) -> None:
         level = _LEVELS.get(type(event), INFO)
@@ -117,6 +120,21 @@ class LogObserver:
         # whatever it is, and it stays as it is for everybody else.
         record = logger.makeRecord(logger.name, level, __file__, 0, message, (), None, extra=fields)
         logger.handle(record)
+
+
+class _Warnings:
+    """Passes on what is worth a warning. Most calls have nothing of the kind, and then no event is ever made."""
+
+    __slots__ = ("_write",)
+
+    kinds: Final = frozenset(kind for kind, level in _LEVELS.items() if level >= WARNING)
+
+    def __init__(self, write: Observer) -> None:
+        self._write = write
+
+    def __call__(self, event: Event, subject: Subject, /) -> None:
+        if type(event) in self.kinds:
+            self._write(event, subject)
 
 
 def _line(event: Event, subject: Subject) -> str:
@@ -141,7 +159,7 @@ def _details(event: Event, subject: Subject) -> str:
     elif isinstance(event, ContentReceived) and isinstance(subject, Response):
         return f"response content: {shown_response_content(subject) or '<empty>'}"
     else:
-        return ""
+        return printable(str(event)) if isinstance(event, CacheMissed | ResponseStored | ResponseNotStored) else ""
     text = _INDENT.join([f"{title} headers:", *headers]) if headers else f"{title} without headers"
     return f"{text}\n{title} content: {content}" if content else text
 

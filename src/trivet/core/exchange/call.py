@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,7 +33,10 @@ class Rng(Protocol):
 
 
 class Observer(Protocol):
-    """Told of each event as it is recorded, with the object that the event is about, if it is about one."""
+    """Told of each event as it is recorded, with the object that the event is about, if it is about one.
+
+    One with an attribute ``kinds``, a set of classes, is told of the events of these classes only.
+    """
 
     def __call__(self, event: Event, subject: Request | Response | Exception | None, /) -> None: ...
 
@@ -47,6 +50,7 @@ class Call:
     """
 
     __slots__ = (
+        "_kinds",
         "_observer",
         "attempt_timeout",
         "attempts",
@@ -66,6 +70,7 @@ class Call:
         self.connect_timeout: float | None = None
         self.attempts = 0
         self._observer = observer
+        self._kinds: Collection[object] | None = getattr(observer, "kinds", None)
 
     def time_left(self) -> float:
         """Seconds until the deadline; negative when it has passed, ``inf`` when there is none."""
@@ -80,8 +85,9 @@ class Call:
         """
         at = self.now.monotonic
         self.trace.add(event, at, values)
-        if self._observer is not None:
-            self._observer(event(at, *values), subject)
+        observer = self._observer
+        if observer is not None and (self._kinds is None or event in self._kinds):
+            observer(event(at, *values), subject)
 
     def spawn(self, flow: Flow[object]) -> Spawn:
         """The action that runs a flow in the background, seen by whoever sees this call."""
