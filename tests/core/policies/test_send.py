@@ -214,7 +214,7 @@ COMPRESSED = gzip.compress(TEXT, mtime=0)
         ("gzip", COMPRESSED[:1], "the gzip content ended early"),
         ("gzip", COMPRESSED[:-8] + b"\0" * 8, "the content is not valid gzip"),
         ("gzip", b"<html>no gzip at all</html>", "the content is not valid gzip"),
-        ("rot13", b"content", "the content coding 'rot13' is not supported"),
+        ("compress", b"content", "the content coding 'compress' is not supported"),
         ("gzip, " * 5 + "gzip", COMPRESSED, "the content has 6 "),
     ],
     ids=["checksum missing", "middle", "first byte", "checksum wrong", "html", "unknown", "too many"],

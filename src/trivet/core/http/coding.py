@@ -12,6 +12,24 @@ from trivet.core.http.headers import Headers
 
 _EXTRAS: Final = {"br": "brotli", "zstd": "zstd"}
 
+# Those of the IANA HTTP Content Coding Registry that a response may have.
+_REGISTERED: Final = frozenset(
+    [
+        "aes128gcm",
+        "br",
+        "compress",
+        "dcb",
+        "dcz",
+        "deflate",
+        "exi",
+        "gzip",
+        "pack200-gzip",
+        "x-compress",
+        "x-gzip",
+        "zstd",
+    ]
+)
+
 
 @cache
 def accept_encoding() -> str:
@@ -39,8 +57,11 @@ def _coding(name: str) -> Coding | None:
 def make_decoder(headers: Headers, max_codings: int = 5) -> Decoder | None:
     """The decoder for content with these header fields, or None if no coding was applied.
 
-    A coding that is not known here, or more than ``max_codings`` of them, is an error only once there is
+    A coding that cannot be undone here, or more than ``max_codings`` of them, is an error only once there is
     content: a response to HEAD, say, has the field and nothing to decode.
+
+    Where the field names something that is no registered coding, such as a charset, which servers do by mistake, the
+    content is left as it came: most likely nothing was applied to it.
     """
     value = headers.get("Content-Encoding")
     if value is None:
@@ -50,6 +71,8 @@ def make_decoder(headers: Headers, max_codings: int = 5) -> Decoder | None:
         return None
     if len(codings) > max_codings:
         return Decoder([_Refusal(f"the content has {len(codings)} codings; at most {max_codings} are undone")])
+    if not _REGISTERED.issuperset(codings):
+        return None
     stages: list[_Stage | _Refusal] = []
     for name in reversed(codings):  # listed in the order in which they were applied
         coding = _coding(name)
