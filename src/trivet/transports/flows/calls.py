@@ -162,6 +162,8 @@ def _acquire(lane: Lane, route: Route, operation: Operation) -> SocketFlow[Conne
         if isinstance(granted, OpenConnection):
             return (yield from _open(lane, route, granted, operation))
         connection = granted.connection
+        # It refers back to the ticket: without this line every call would leave work for the garbage collector.
+        ticket.granted = None
         if connection.usable():
             return connection
         lane.release(connection, fit=False)
