@@ -42,6 +42,11 @@ class APIKeyAuth(Auth):
             raise ConfigError("APIKeyAuth: neither the key nor the name of its query parameter may be empty")
         self._parameter = quote(query, safe="") + "="
 
+    @property
+    def identity(self) -> str:
+        """The key and its place."""
+        return f"{self.header} {self._parameter} {self._key}"
+
     def is_authenticated(self, request: Request) -> bool:
         """Whether the caller has put a key of its own into the field or the parameter."""
         if self.header is not None:

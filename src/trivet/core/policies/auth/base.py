@@ -59,6 +59,34 @@ class Auth(Policy):
         """Answer the request through ``forward``, with credentials added to it."""
         return forward(self.sign(request), call)
 
+    @property
+    def identity(self) -> str | None:
+        """What tells these credentials from any others, if that is the same for every request; else None.
+
+        A cache keeps responses apart by it. It may be the secret itself: it is only ever used for a digest.
+        """
+        return None
+
+    def identify(self, request: Request) -> Flow[str | None]:
+        """What tells the credentials that this request would get from any others, where `identity` does not say.
+
+        None means that nobody knows; such responses are not cached. Unless overridden, it is what `sign` adds, and None
+        for a kind of authentication that overrides `authenticate`.
+        """
+        yield from ()  # a flow, though this one asks for nothing
+        if type(self).authenticate is Auth.authenticate:
+            signed = self.sign(request)
+            added = sorted(set(signed.headers.raw) - set(request.headers.raw))
+            return f"{added!r} {signed.url if signed.url != request.url else ''}"
+        return None
+
+    def carries(self, request: Request, identity: str) -> bool:
+        """Whether a request, as it was sent, has the credentials that `identify` named before.
+
+        They may have changed in between, and what came is then kept for nobody. Unless overridden, they have not.
+        """
+        return True
+
     def sign(self, request: Request) -> Request:
         """The request with credentials added to it."""
         raise NotImplementedError(f"{type(self).__name__} overrides neither sign() nor authenticate()")

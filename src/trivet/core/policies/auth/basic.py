@@ -26,6 +26,11 @@ class BasicAuth(Auth):
             raise ConfigError("BasicAuth: the user name has a colon, which ends it (RFC 7617 §2)")
         self._field_value = basic_credentials(username, require_text(password, "BasicAuth: the password"))
 
+    @property
+    def identity(self) -> str:
+        """The value of the field."""
+        return self._field_value
+
     def sign(self, request: Request) -> Request:
         """The request with its Authorization field."""
         return request.replace(headers=request.headers.with_field("Authorization", self._field_value))

@@ -29,6 +29,11 @@ class Token:
         self._field_value = f"Bearer {text}"
         self.expires_at = expires_at
 
+    @property
+    def identity(self) -> str:
+        """The value of the field."""
+        return self._field_value
+
     def sign(self, request: Request) -> Request:
         """The request with the token in its Authorization field (RFC 6750 §2.1)."""
         return request.replace(headers=request.headers.with_field("Authorization", self._field_value))
@@ -108,6 +113,21 @@ class BearerAuth(TokenAuth):
             self._source = token
         else:
             self._token = Token(require_visible(token, "BearerAuth: the token", ConfigError))
+
+    @property
+    def identity(self) -> str | None:
+        """The token; None if it comes from a function, which may give another one to every user."""
+        return None if self._token is None else self._token.identity
+
+    def identify(self, request: Request) -> Flow[str | None]:
+        """The token that the function gives."""
+        assert self._source is not None
+        text = yield from Invoke(self._source)
+        return f"Bearer {text}"
+
+    def carries(self, request: Request, identity: str) -> bool:
+        """Whether the token is the one that the function gave before."""
+        return request.headers.get("Authorization") == identity
 
     def authenticate(self, request: Request, call: Call, forward: Forward) -> Flow[Response]:
         """Send the request with the token."""

@@ -114,6 +114,12 @@ class OAuth2ClientCredentials(TokenAuth):
         self._flight: Flight | None = None
         self._lock = Lock()
 
+    @property
+    def identity(self) -> str:
+        """The client, and what it asks for: tokens come and go."""
+        asking = self._request
+        return f"{asking.url} {asking.headers.get('Authorization')} {asking.content!r}"
+
     def obtain(self, request: Request, call: Call, forward: Forward, refused: Token | None) -> Flow[Token | Response]:
         """The shared token; or a new one, fetched by this call or by another one that is at it already."""
         while True:
