@@ -15,6 +15,7 @@ from trivet.core.exchange.actions import (
     ReadBody,
     SendRequest,
     SleepUntil,
+    StoreAction,
 )
 from trivet.core.exchange.call import CurrentCall
 from trivet.core.exchange.slot import Slot
@@ -88,3 +89,9 @@ def test_the_repr_of_an_action_shows_no_secret() -> None:
     request = Request("GET", "https://api.example.com/users?token=s3cr3t", {"Authorization": "Bearer s3cr3t"})
 
     assert "s3cr3t" not in repr(SendRequest(request))
+
+
+def test_a_store_action_must_say_what_it_does() -> None:
+    for ask in (lambda action: action.instant, StoreAction.perform):
+        with pytest.raises(NotImplementedError):
+            ask(StoreAction[None]())

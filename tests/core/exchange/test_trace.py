@@ -22,6 +22,7 @@ from trivet.core.exchange.trace import (
     Event,
     RateLimitWaited,
     RedirectFollowed,
+    RequestCollapsed,
     RequestSent,
     ResponseReceived,
     RetryRefused,
@@ -47,6 +48,10 @@ LINES: list[tuple[Event, str]] = [
     ),
     (CircuitClosed(1.0, "https://api.example.com"), "circuit to https://api.example.com closed"),
     (RateLimitWaited(1.0, 0.05), "held back for 0.05 s by the rate limit"),
+    (
+        RequestCollapsed(1.0, "GET", "https://api.example.com/users"),
+        "collapsed: waits for the same GET https://api.example.com/users that is under way",
+    ),
     (AuthRefreshed(1.0), "credentials renewed"),
     (CallFailed(1.0, "ReadError", "it broke"), "✗ failed with ReadError: it broke"),
 ]

@@ -123,6 +123,17 @@ class RedirectFollowed(NamedTuple):
         return f"{self.status} redirect to {self.method} {self.url}"
 
 
+class RequestCollapsed(NamedTuple):
+    """The same request was under way for another call: this one waits for its response instead of sending its own."""
+
+    at: float
+    method: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"collapsed: waits for the same {self.method} {self.url} that is under way"
+
+
 class CircuitOpened(NamedTuple):
     """The breaker of an origin opened: calls fail at once for ``recovery_time`` seconds."""
 
