@@ -26,9 +26,13 @@ from trivet.lazy import names_of
 __getattr__, __dir__, __all__ = names_of(
     "trivet.core",
     {
+        "trivet.core.caching.entry": "Entry",
+        "trivet.core.caching.policy": "Cache",
+        "trivet.core.caching.store": "Store StoreWarning Writer",
+        "trivet.core.caching.stored": "Stored",
         "trivet.core.classification": "classify",
         "trivet.core.errors": "LocalProtocolError",
-        "trivet.core.exchange.actions": "Action CloseBody Invoke Park ReadBody SendRequest SleepUntil",
+        "trivet.core.exchange.actions": "Action CloseBody Invoke Park ReadBody SendRequest SleepUntil Spawn StoreAction",
         "trivet.core.exchange.call": "Call CurrentCall Observer Rng",
         "trivet.core.exchange.exchange": "Done Exchange",
         "trivet.core.exchange.flow": "Flow sleep",
@@ -52,6 +56,7 @@ __getattr__, __dir__, __all__ = names_of(
         "trivet.core.policies.backoff": "Backoff",
         "trivet.core.policies.breaker": "Breaker",
         "trivet.core.policies.budget": "RetryBudget",
+        "trivet.core.policies.coalesce": "Coalesce",
         "trivet.core.policies.deadline": "Deadline Timeout",
         "trivet.core.policies.idempotency": "Idempotency",
         "trivet.core.policies.pipeline": "Pipeline",

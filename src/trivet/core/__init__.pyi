@@ -1,6 +1,10 @@
 # What `__init__.py` offers, for type checkers: there the names are looked up when they are first used.
 
 from trivet.core import errors
+from trivet.core.caching.entry import Entry
+from trivet.core.caching.policy import Cache
+from trivet.core.caching.store import Store, StoreWarning, Writer
+from trivet.core.caching.stored import Stored
 from trivet.core.classification import classify
 from trivet.core.errors import LocalProtocolError
 from trivet.core.exchange.actions import (
@@ -11,6 +15,8 @@ from trivet.core.exchange.actions import (
     ReadBody,
     SendRequest,
     SleepUntil,
+    Spawn,
+    StoreAction,
 )
 from trivet.core.exchange.call import Call, CurrentCall, Observer, Rng
 from trivet.core.exchange.exchange import Done, Exchange
@@ -35,6 +41,7 @@ from trivet.core.policies.auth.oauth2 import OAuth2ClientCredentials
 from trivet.core.policies.backoff import Backoff
 from trivet.core.policies.breaker import Breaker
 from trivet.core.policies.budget import RetryBudget
+from trivet.core.policies.coalesce import Coalesce
 from trivet.core.policies.deadline import Deadline, Timeout
 from trivet.core.policies.idempotency import Idempotency
 from trivet.core.policies.pipeline import Pipeline
@@ -55,11 +62,14 @@ __all__ = [
     "BasicAuth",
     "BearerAuth",
     "Breaker",
+    "Cache",
     "Call",
     "CloseBody",
+    "Coalesce",
     "CurrentCall",
     "Deadline",
     "Done",
+    "Entry",
     "Event",
     "Exchange",
     "Flow",
@@ -88,11 +98,17 @@ __all__ = [
     "Signal",
     "SleepUntil",
     "Slot",
+    "Spawn",
     "Stage",
     "State",
+    "Store",
+    "StoreAction",
+    "StoreWarning",
+    "Stored",
     "Stream",
     "Timeout",
     "Trace",
+    "Writer",
     "build_request",
     "classify",
     "discard",

@@ -257,3 +257,9 @@ def test_what_does_not_fit_the_format_is_not_written(changes: dict[str, Any]) ->
 def test_another_content_is_not_written(content: bytes) -> None:
     with pytest.raises(ValueError, match="not the one that the entry describes"):
         dump_entry(ENTRY, content)
+
+
+def test_whether_content_is_coded_is_written() -> None:
+    entry = ENTRY._replace(coded=True)
+    assert load_head(dump_head(entry)) == entry
+    assert dump_head(entry) != dump_head(ENTRY)

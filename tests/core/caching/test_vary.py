@@ -71,16 +71,19 @@ def test_vary_may_have_as_many_names_as_it_says() -> None:
         ("accept-encoding", ["br, gzip"], "br, gzip"),
         ("accept-encoding", ["gzip ; q=0.5 , BR;Q=1"], "gzip;q=0.5, br;q=1"),
         ("accept-language", ["de-DE,en ; q=0.5"], "de-de, en;q=0.5"),
+        ("accept-language", ["en, de;q=0.5", "de-AT"], "de-at, de;q=0.5, en"),
         ("accept-charset", ["UTF-8"], "utf-8"),
         ("accept", ["Text/HTML ; Level=A,*/* ;q=0.1"], "text/html;Level=A, */*;q=0.1"),
         ("accept", ['a/b;c="D,  e"'], 'a/b;c="D,  e"'),
         ("accept-language", ["\xc4,  b"], "\xc4,  b"),
-        # A field that may be anything: only what RFC 9110 §5.3 and §5.5 say of every field.
-        ("foo", ["A,  b"], "A,  b"),
+        # A field that may be anything, though what has commas is likely a list.
+        ("foo", ["A,  b"], "A, b"),
         ("foo", ["  a \t"], "a"),
         ("foo", ["1", "2"], "1, 2"),
         ("foo", [" 1 ", "\t2"], "1, 2"),
         ("foo", ["1, 2"], "1, 2"),
+        ("foo", ["1 ,\t2,,3"], "1, 2, , 3"),
+        ("foo", ['"1 ,2" ,3'], '"1 ,2" ,3'),
         ("user-agent", ["Trivet/1 (A;  B)"], "Trivet/1 (A;  B)"),
         ("set-cookie", ["a=1", "b=2"], None),
     ],
@@ -124,7 +127,8 @@ def test_the_same_secret_in_two_fields_has_two_digests() -> None:
         ((("foo", "1"), ("bar", None)), {"Foo": "1"}, True),
         ((("foo", "A"),), {"Foo": "a"}, False),
         ((("accept-language", "de, en"),), {"Accept-Language": "DE,en"}, True),
-        ((("accept-language", "de, en"),), {"Accept-Language": "en, de"}, False),
+        ((("accept-language", "de, en"),), {"Accept-Language": "en, de"}, True),
+        ((("accept-encoding", "br, gzip"),), {"Accept-Encoding": "gzip, br"}, False),
     ],
 )
 def test_matching(stored: Selecting | None, request_headers: dict[str, str], expected: bool) -> None:

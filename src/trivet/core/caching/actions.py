@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClearStore",
+    "CloseStore",
     "CommitContent",
     "FindEntries",
     "OpenWriter",
@@ -114,6 +115,17 @@ class ClearStore(_OnStore[None]):
     def perform(self) -> None:
         """`Store.clear`."""
         self.store.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStore(_OnStore[None]):
+    """Release what the store holds of the system."""
+
+    store: Store
+
+    def perform(self) -> None:
+        """`Store.close`."""
+        self.store.close()
 
 
 @dataclass(frozen=True, slots=True)

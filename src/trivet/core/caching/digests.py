@@ -12,6 +12,7 @@ __all__ = ["DIGEST_LENGTH", "digest", "is_credential"]
 
 _SIZE: Final = 20
 DIGEST_LENGTH: Final = 2 * _SIZE
+_BEGUN: Final = blake2b(digest_size=_SIZE, person=b"trivet cache")
 
 # A field has few names in one program, and to judge one takes longer than a hit may.
 is_credential = lru_cache(maxsize=512)(is_credential_field)
@@ -28,4 +29,7 @@ def digest(*parts: str | None) -> str:
     """
     # Lengths tell where one text ends, so that no two lists of texts become the same bytes.
     text = "".join(["-" if part is None else f"{len(part)}:{part}" for part in parts])
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_SIZE, person=b"trivet cache").hexdigest()
+    # A copy takes half the time of a new one.
+    state = _BEGUN.copy()
+    state.update(text.encode("utf-8", "surrogatepass"))
+    return state.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -156,9 +157,15 @@ class ResponseDirectives:
         >>> directives.max_age, directives.no_cache
         (60, frozenset({'set-cookie'}))
         """
-        lines = headers.get_all("Cache-Control")
-        if not lines:
+        text = headers.get("Cache-Control")
+        if text is None:
             return _NOTHING_SAID
+        # A server says the same for most responses. Quotation marks may tell where a line ends.
+        return _remembered(text) if '"' not in text else cls.said(headers.get_all("Cache-Control"))
+
+    @classmethod
+    def said(cls, lines: Iterable[str]) -> ResponseDirectives:
+        """Those of these lines of Cache-Control."""
         found = _grouped(lines)
         return cls(
             max_age=_seconds(found, "max-age", invalid=0),
@@ -179,6 +186,11 @@ class ResponseDirectives:
 
 _NOTHING_ASKED = RequestDirectives()
 _NOTHING_SAID = ResponseDirectives()
+
+
+@lru_cache(maxsize=256)
+def _remembered(text: str) -> ResponseDirectives:
+    return ResponseDirectives.said([text])
 
 
 def _grouped(lines: Iterable[str]) -> _Found:

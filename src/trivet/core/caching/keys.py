@@ -33,7 +33,8 @@ _NOBODY: Final = "-"
 def credentials_identity(request: Request) -> str | None:
     """A digest of the credentials in the request's fields; None if there are none.
 
-    It tells users apart so that none is served what was stored for another; it leads back to nobody.
+    It tells users apart so that none is served what was stored for another; it leads back to nobody. A Host field that the
+    caller gave counts too, since it may name another server than the URL does (RFC 9110 §7.2).
 
     >>> ada = Request("GET", "https://api.example.com/", {"Authorization": "Bearer ada"})
     >>> credentials_identity(ada) == credentials_identity(ada.replace(headers={"authorization": "Bearer ada"}))
@@ -43,8 +44,8 @@ def credentials_identity(request: Request) -> str | None:
     """
     found = [
         (credential, value.decode("latin-1"))
-        for name, value in request.headers.raw
-        if (credential := _credential_name(name)) is not None
+        for name, value in request.headers.lines
+        if (credential := _telling_name(name)) is not None
     ]
     if not found:
         return None
@@ -55,10 +56,10 @@ def credentials_identity(request: Request) -> str | None:
 
 # Of the names as they come, so that those of no interest are not even decoded.
 @lru_cache(maxsize=512)
-def _credential_name(name: bytes) -> str | None:
-    """The name in lower case, if it is that of a credential."""
+def _telling_name(name: bytes) -> str | None:
+    """The name in lower case, if it is that of a credential or Host."""
     text = name.decode("latin-1").lower()
-    return text if is_credential_field(text) else None
+    return text if text == "host" or is_credential_field(text) else None
 
 
 def cache_key(request: Request, credentials: str | None) -> str:
@@ -94,6 +95,8 @@ def fixed_ttl_key(request: Request, credentials: str | None, fields: Iterable[st
     return target_prefix(request.method, request.url, any_order=True) + who
 
 
+# To compute it takes longer than all the rest of a hit, and programs ask for the same targets again.
+@lru_cache(maxsize=1024)
 def target_prefix(method: str, url: URL, *, any_order: bool = False) -> str:
     """What the keys of all users for one method and URL begin with, and no other key does.
 

@@ -8,10 +8,10 @@ from trivet.core.caching.age import age_value, current_age
 from trivet.core.caching.directives import ResponseDirectives
 from trivet.core.caching.freshness import Lifetime, freshness_lifetime
 from trivet.core.caching.times import date_value
+from trivet.core.http.headers import Headers
 
 if TYPE_CHECKING:
     from trivet.core.caching.entry import Entry
-    from trivet.core.http.headers import Headers
 
 
 class Stored:
@@ -22,16 +22,16 @@ class Stored:
     Immutable, but for what it remembers: a store that keeps the object saves the next hit from deriving it again.
     """
 
-    __slots__ = ("_age", "_date", "_directives", "_headers", "_lifetimes", "content", "entry")
+    __slots__ = ("_bare", "_directives", "_headers", "_initial_age", "_lifetime", "content", "entry")
 
     def __init__(self, entry: Entry, content: bytes | None) -> None:
         self.entry = entry
         self.content = content
         self._headers: Headers | None = None
         self._directives: ResponseDirectives | None = None
-        self._lifetimes: dict[bool, Lifetime] = {}
-        self._date = 0.0
-        self._age: int | None = None
+        self._lifetime: tuple[bool, Lifetime] | None = None
+        self._initial_age: float | None = None
+        self._bare: tuple[tuple[bytes, bytes], ...] | None = None
 
     @property
     def headers(self) -> Headers:
@@ -51,29 +51,36 @@ class Stored:
 
     def lifetime(self, *, shared: bool) -> Lifetime:
         """How long it is fresh, in a cache that is shared or not (RFC 9111 §4.2.1)."""
-        lifetime = self._lifetimes.get(shared)
-        if lifetime is None:
-            entry = self.entry
-            lifetime = self._lifetimes[shared] = freshness_lifetime(
-                entry.status, self.headers, self.directives, shared=shared, response_time=entry.response_time
-            )
+        known = self._lifetime
+        if known is not None and known[0] is shared:
+            return known[1]
+        entry = self.entry
+        lifetime = freshness_lifetime(
+            entry.status, self.headers, self.directives, shared=shared, response_time=entry.response_time
+        )
+        self._lifetime = shared, lifetime
         return lifetime
 
     def age(self, now: float) -> float:
         """How old it is at a Unix time, in seconds (RFC 9111 §4.2.3)."""
-        entry = self.entry
-        received = self._age
-        if received is None:
-            # The date first: another thread takes the age for a sign that both are there.
-            self._date = date_value(self.headers, entry.response_time)
-            received = self._age = age_value(self.headers)
-        return current_age(
-            date_value=self._date,
-            age_value=received,
-            request_time=entry.request_time,
-            response_time=entry.response_time,
-            now=now,
-        )
+        came = self.entry.response_time
+        initial = self._initial_age
+        if initial is None:
+            initial = self._initial_age = current_age(
+                date_value=date_value(self.headers, came),
+                age_value=age_value(self.headers),
+                request_time=self.entry.request_time,
+                response_time=came,
+                now=came,
+            )
+        return initial + (now - came if now > came else 0.0)
+
+    def headers_of_age(self, seconds: float) -> Headers:
+        """The stored fields with this age, as a response that was not validated must have them (RFC 9111 §5.1)."""
+        bare = self._bare
+        if bare is None:
+            bare = self._bare = tuple(self.headers.without("Age").raw)
+        return Headers.from_raw((*bare, (b"Age", b"%d" % seconds)))
 
     def __repr__(self) -> str:
         return f"<Stored {self.entry!r}>"

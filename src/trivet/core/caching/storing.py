@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trivet.core.caching.directives import RequestDirectives, ResponseDirectives
 from trivet.core.caching.freshness import HEURISTIC_STATUSES
+from trivet.core.http.headers import Headers
 from trivet.core.http.media_type import content_type
 
 if TYPE_CHECKING:
-    from trivet.core.http.headers import Headers
     from trivet.core.http.request import Request
     from trivet.core.http.response import Response
 
@@ -21,10 +22,14 @@ _UNDERSTOOD: Final = HEURISTIC_STATUSES | {302, 303, 307, 400, 401, 403, 409, 42
 """Statuses with nothing about caching in their definitions but what is implemented here (RFC 9111 §5.2.2.3)."""
 
 # RFC 9110 §7.6.1 and, for what concerns a proxy alone, RFC 9111 §3.1. No trailers are stored to go with Trailer.
-_OF_THE_CONNECTION: Final = """
+_OF_THE_CONNECTION: Final = frozenset(
+    b"""
     connection keep-alive te trailer transfer-encoding upgrade
     proxy-authenticate proxy-authentication-info proxy-authorization proxy-connection
-""".split()
+    """.split()
+)
+# Those options of a connection that name no field, or one that is known already.
+_OPTIONS: Final = frozenset({"close", "keep-alive"})
 # For everybody who reads the content, so never rightly named in Connection (RFC 9110 §7.6.1). Without these a
 # stored response would be garbled, or reused where it must not be.
 _END_TO_END: Final = frozenset(
@@ -46,12 +51,17 @@ class Storing(NamedTuple):
 
 
 def may_store(
-    request: Request, response: Response, *, shared: bool, directives: ResponseDirectives | None = None
+    request: Request,
+    response: Response,
+    *,
+    shared: bool,
+    asked: RequestDirectives | None = None,
+    directives: ResponseDirectives | None = None,
 ) -> Storing:
     """Whether the response may be stored (RFC 9111 §3), by a cache that is ``shared`` or belongs to one user.
 
-    ``directives`` are those of the response, if they are known already. That the content arrived whole is for
-    the caller to see to.
+    ``asked`` are the directives of the request and ``directives`` those of the response, if they are known already.
+    That the content arrived whole is for the caller to see to.
 
     >>> from trivet.core.http.request import Request
     >>> from trivet.core.http.response import Response
@@ -63,10 +73,10 @@ def may_store(
     """
     if directives is None:
         directives = ResponseDirectives.of(response.headers)
-    obstacle = (
-        _in_the_exchange(request, response)
-        or _in_the_directives(response.status, directives, shared=shared)
-        or _in_who_asked(request, directives, shared=shared)
+    if asked is None:
+        asked = RequestDirectives.of(request.headers)
+    obstacle = _in_the_exchange(request, response) or what_forbids(
+        request, response.status, shared=shared, asked=asked, directives=directives
     )
     if obstacle is not None:
         return Storing(False, f"not stored: {obstacle}")
@@ -76,6 +86,15 @@ def may_store(
     if response.status == 206:
         return Storing(True, f"stored: {ground}, partial", partial=True)
     return Storing(True, f"stored: {ground}")
+
+
+def what_forbids(
+    request: Request, status: int, *, shared: bool, asked: RequestDirectives, directives: ResponseDirectives
+) -> str | None:
+    """What in the directives of a request and of its response, or in whose it is, keeps the response from being stored."""
+    return _in_the_directives(status, directives, shared=shared) or _in_who_asked(
+        request, asked, directives, shared=shared
+    )
 
 
 def _in_the_exchange(request: Request, response: Response) -> str | None:
@@ -112,8 +131,10 @@ def _in_the_directives(status: int, directives: ResponseDirectives, *, shared: b
     return None
 
 
-def _in_who_asked(request: Request, directives: ResponseDirectives, *, shared: bool) -> str | None:
-    if RequestDirectives.of(request.headers).no_store:
+def _in_who_asked(
+    request: Request, asked: RequestDirectives, directives: ResponseDirectives, *, shared: bool
+) -> str | None:
+    if asked.no_store:
         return "no-store in the request"
     # RFC 9111 §3.5: unless the response says that it is not for this user alone.
     if shared and "Authorization" in request.headers:
@@ -146,8 +167,28 @@ def fields_to_store(headers: Headers) -> Headers:
     >>> list(fields_to_store(Headers({"Connection": "close, Hop", "Hop": "1", "ETag": '"a"'})))
     ['ETag']
     """
-    named = _members(headers.get("Connection")) - _END_TO_END
-    return headers.without(*_OF_THE_CONNECTION, *named)
+    return Headers.from_raw(lines_to_store(headers))
+
+
+def is_of_the_connection(name: bytes) -> bool:
+    """Whether a field, by its name in lower case, concerns one connection only and is never stored."""
+    return name in _OF_THE_CONNECTION
+
+
+def lines_to_store(headers: Headers) -> tuple[tuple[bytes, bytes], ...]:
+    """The lines of the fields that `fields_to_store` gives."""
+    unwanted = _OF_THE_CONNECTION
+    connection = headers.get("Connection")
+    if connection is not None and (named := _named_in(connection)):
+        unwanted = unwanted | {name.encode("latin-1", "replace") for name in named}
+    return tuple([line for line in headers.lines if line[0].lower() not in unwanted])
+
+
+# It says the same on every connection, as a rule.
+@lru_cache(maxsize=64)
+def _named_in(connection: str) -> set[str]:
+    """The fields that a Connection field names."""
+    return _members(connection) - _END_TO_END - _OPTIONS
 
 
 def _members(value: str | None) -> set[str]:

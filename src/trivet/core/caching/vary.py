@@ -19,19 +19,20 @@ MAX_VARIANTS: Final = 16
 MAX_SELECTING: Final = 32
 """How many names a Vary may hold; a longer one is as good as ``*``."""
 
+_MAX_NAME: Final = 256
+
 # RFC 9110 §5.6.2, token, in lower case.
 _TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
-# Fields that are lists, so that white space around their commas means nothing (RFC 9110 §5.6.1). An unknown
-# field may be anything.
+# Fields that are known to be lists (RFC 9110 §5.6.1) of what has no case.
 _LISTS: Final = frozenset({"accept", "accept-charset", "accept-encoding", "accept-language"})
 
 
 def selecting_fields(response_headers: Headers) -> tuple[str, ...] | None:
     """The names that Vary lists, in lower case, each once, sorted; None if no request can be known to match.
 
-    That is so for ``*`` anywhere in it (RFC 9110 §12.5.5), for a member that is no field name, and for more than
-    `MAX_SELECTING` names.
+    That is so for ``*`` anywhere in it (RFC 9110 §12.5.5), for a member that is no field name or too long to be one, and
+    for more than `MAX_SELECTING` names.
 
     >>> selecting_fields(Headers({"Vary": "Accept-Encoding, accept,"}))
     ('accept', 'accept-encoding')
@@ -44,15 +45,19 @@ def selecting_fields(response_headers: Headers) -> tuple[str, ...] | None:
     names = {name.strip(" \t") for name in value.lower().split(",")} - {""}
     if len(names) > MAX_SELECTING or "*" in names or not all(map(_TOKEN.issuperset, names)):
         return None
+    # What is learned of a name is remembered.
+    if any(len(name) > _MAX_NAME for name in names):
+        return None
     return tuple(sorted(names))
 
 
 def selected(request_headers: Headers, names: Iterable[str]) -> Selecting:
     """The names with the request's values, normalised as RFC 9111 §4.1 allows; None for an absent field.
 
-    Several lines are joined and white space around a value goes away. Accept, Accept-Charset, Accept-Encoding
-    and Accept-Language also lose the white space around their members, empty members and the case of what has
-    none; the order stays. Of a field that may hold a credential a digest is kept.
+    Several lines are joined and the white space around a value and its commas goes away, unless something is quoted.
+    Accept, Accept-Charset, Accept-Encoding and Accept-Language also lose empty members and the case of what has none,
+    and Accept-Language its order, which says nothing (RFC 9110 §12.5.4). Of a field that may hold a credential a digest
+    is kept.
 
     >>> selected(Headers({"Accept-Encoding": "GZIP ,br"}), ["accept-encoding", "accept"])
     (('accept-encoding', 'gzip, br'), ('accept', None))
@@ -98,7 +103,11 @@ def _value(headers: Headers, name: str) -> str | None:
     value = values[0] if len(values) == 1 else ", ".join([each.strip(" \t") for each in values])
     if is_credential(name):
         return digest(name, value.strip(" \t"))
-    return _normalised_list(name, value) if name in _LISTS else value.strip(" \t")
+    if name in _LISTS:
+        return _normalised_list(name, value)
+    if "," in value and '"' not in value:
+        return ", ".join([member.strip(" \t") for member in value.split(",")])
+    return value.strip(" \t")
 
 
 # A program sends the same few values again and again.
@@ -109,8 +118,8 @@ def _normalised_list(name: str, value: str) -> str:
         return value.strip(" \t")
     members = [";".join([part.strip(" \t") for part in member.split(";")]) for member in value.split(",")]
     # The parameters of a media range may have case; a charset, a coding and a language range have none.
-    text = ", ".join(filter(None, map(_lower_range, members) if name == "accept" else members))
-    return text if name == "accept" else text.lower()
+    found = [_lower_range(member) if name == "accept" else member.lower() for member in members if member]
+    return ", ".join(sorted(found) if name == "accept-language" else found)
 
 
 def _lower_range(member: str) -> str:

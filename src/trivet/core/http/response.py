@@ -10,6 +10,7 @@ from trivet.core.http.status import REASONS
 
 if TYPE_CHECKING:
     from trivet.core.exchange.trace import Trace
+    from trivet.core.http.cache_status import CacheStatus
     from trivet.core.http.headers import HeadersInput
     from trivet.core.http.link import Link
     from trivet.core.http.request import Request
@@ -22,7 +23,8 @@ class Response:
     """A response.
 
     ``elapsed``: seconds from sending the request until the head, or the whole content once it was read.
-    ``from_cache``: whether it was stored before. ``history``: the redirects that led here, oldest first.
+    ``from_cache``: whether its content was stored before. ``history``: the redirects that led here, oldest first.
+    ``collapsed``: whether it is the answer to another, identical request at the same time, shared with this one.
     ``trace``: the record of the call. ``body``: the transport's handle while the content is still to be
     read, else None.
 
@@ -34,11 +36,13 @@ class Response:
     """
 
     __slots__ = (
+        "_cache_status",
         "_content",
         "_reason",
         "_request",
         "_text",
         "body",
+        "collapsed",
         "elapsed",
         "from_cache",
         "headers",
@@ -71,11 +75,35 @@ class Response:
         self.http_version = http_version
         self.elapsed = 0.0
         self.from_cache = False
+        self.collapsed = False
+        self._cache_status: dict[str, Any] | None = None
         self.history: tuple[Response, ...] = ()
         self.trace: Trace | None = None
         # How long the rest of an open body may take, set by whoever hands the response out unread.
         self.read_deadline: float | None = None
         self.read_timeout: float | None = None
+
+    @property
+    def cache_status(self) -> CacheStatus | None:
+        """What the client's cache did, as a member of Cache-Status (RFC 9211); None if there was no cache.
+
+        It is text such as ``trivet; hit; ttl=58``, with its parameters as attributes.
+        """
+        parameters = self._cache_status
+        if parameters is None:
+            return None
+        from trivet.core.http.cache_status import CacheStatus
+
+        return CacheStatus.of(**parameters)
+
+    def note_cache(self, **parameters: Any) -> None:
+        """Note what the cache did, in the parameters of `CacheStatus.of`; what was noted before stays."""
+        noted = self._cache_status
+        if noted is None:
+            self._cache_status = parameters
+        else:
+            # In place: an open response shares it with the one that it was made of.
+            noted.update(parameters)
 
     def complete(self, content: bytes) -> None:
         """Note the whole content, its content codings removed. The body is closed by then."""

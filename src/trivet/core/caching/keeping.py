@@ -1,0 +1,192 @@
+"""Storing what the server says (RFC 9111 §3), at once or while it is read."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from trivet.core.caching.actions import CommitContent, RemoveEntry, SaveEntry
+from trivet.core.caching.combining import combine
+from trivet.core.caching.digests import is_credential
+from trivet.core.caching.directives import ResponseDirectives
+from trivet.core.caching.drafting import draft_entry, entry_of, is_of_use, useful_until
+from trivet.core.caching.entry import Part
+from trivet.core.caching.events import EntriesInvalidated, ResponseNotStored, ResponseStored
+from trivet.core.caching.freshness import freshness_lifetime
+from trivet.core.caching.keys import credentials_identity
+from trivet.core.caching.plain import plain_lines, verdict_on
+from trivet.core.caching.ranges import ByteRange, byte_range, content_range
+from trivet.core.caching.stored_body import StoringBody, discard
+from trivet.core.caching.storing import may_store
+from trivet.core.caching.vary import selected
+from trivet.core.errors import LocalProtocolError
+
+if TYPE_CHECKING:
+    from trivet.core.caching.entry import Entry
+    from trivet.core.caching.handling import Handling
+    from trivet.core.caching.store import Writer
+    from trivet.core.exchange.flow import Flow
+    from trivet.core.http.headers import Headers
+    from trivet.core.http.request import Request
+    from trivet.core.http.response import Response
+
+Keeping: TypeAlias = "Flow[None] | tuple[()]"
+"""What is still to be done to store a response: a flow, or nothing."""
+
+_NOTHING: Final[tuple[()]] = ()
+
+_REPLACING: Final = frozenset({301, 302, 303, 307, 308, 404, 410})
+"""Statuses other than 2xx that say what is there now; the others say that something went wrong."""
+
+
+def keep(handling: Handling, response: Response, fwd: str) -> Keeping:
+    """Store the response that the server gave, if that is allowed and of use.
+
+    One whose content is still to be read is stored when it has been. ``fwd`` is for Cache-Status.
+    """
+    response.note_cache(fwd=fwd)
+    if sent(handling, response).method != handling.request.method:
+        # Such as one for a token, which answers where there is none.
+        handling.note(ResponseNotStored, "not stored: it answers a request of another method")
+        return _NOTHING
+    return keep_as(handling, response, *draft(handling, response))
+
+
+def keep_as(handling: Handling, response: Response, entry: Entry | None, reason: str) -> Keeping:
+    """Store the response as this entry, when its content is there; None is for one that is not stored, for a reason."""
+    identity = handling.identity
+    if identity is not None and not handling.settings.identities.confirm(identity, sent(handling, response)):
+        handling.note(ResponseNotStored, "not stored: the credentials changed on the way")
+        return _NOTHING
+    if entry is None:
+        handling.note(ResponseNotStored, reason)
+        return _displace(handling) if _replaces(handling, response) else _NOTHING
+    changed = _changed_on_the_way(handling, entry, sent(handling, response))
+    if changed is not None:
+        handling.note(ResponseNotStored, f"not stored: {changed} by a policy after the cache")
+        return _NOTHING
+    if response.body is not None:
+        entry = entry._replace(coded="Content-Encoding" in response.headers)
+        save = partial(_save, handling, response, entry, reason)
+        forgo = partial(handling.note, ResponseNotStored)
+        response.body = StoringBody(response.body, handling.settings.store, save, forgo)
+        return _NOTHING
+    return _save(handling, response, entry, reason, response.content, entry.size, entry.crc)
+
+
+def _changed_on_the_way(handling: Handling, entry: Entry, was: Request) -> str | None:
+    """What the request was sent with that its key and its selecting fields do not tell, so that others might find it."""
+    request = handling.request
+    if was is request:
+        return None
+    if not handling.settings.identities.signs(request) and credentials_identity(was) != handling.asking.identity:
+        return "credentials were added"
+    names = [name for name, _ in entry.vary or () if not is_credential(name)]
+    return (
+        "a field that Vary names was set" if selected(was.headers, names) != selected(request.headers, names) else None
+    )
+
+
+def _replaces(handling: Handling, response: Response) -> bool:
+    """Whether what is stored is known to be out of date from a response that is not stored itself."""
+    if handling.chosen is None or handling.request.method != "GET" or handling.asking.ranged or handling.asked.no_store:
+        return False
+    return response.status in _REPLACING or (response.is_success and response.status != 206)
+
+
+def _displace(handling: Handling) -> Flow[None]:
+    assert handling.chosen is not None
+    if (yield from handling.on_store(RemoveEntry(handling.settings.store, handling.chosen.entry), False)):
+        request = handling.request
+        handling.call.record(EntriesInvalidated, request, request.method, request.url.redacted, 1)
+
+
+def draft(handling: Handling, response: Response) -> tuple[Entry | None, str]:
+    """The entry to be saved, if any, and why (not)."""
+    request, settings = handling.request, handling.settings
+    if response.status == 200 and response.body is None and not (settings.shared or handling.asked.no_store):
+        found = plain_lines(response.headers.lines) if request.method == "GET" else None
+        if found is not None:
+            lines, control = found
+            plain = verdict_on(control, shared=False)
+            if plain is not None:
+                now = handling.call.now.wall
+                return entry_of(handling.key, request, response, lines, (), now, now + plain.useful), plain.reason
+    directives = ResponseDirectives.of(response.headers)
+    asked = request
+    if settings.shared:
+        # Authentication comes after the cache, and counts (RFC 9111 §3.5).
+        asked = request.replace(headers=sent(handling, response).headers)
+    verdict = may_store(asked, response, shared=settings.shared, asked=handling.asked, directives=directives)
+    if not verdict.allowed:
+        return None, verdict.reason
+    part = None
+    if verdict.partial:
+        part = _part(request, response)
+        if part is None or "Content-Encoding" in response.headers:
+            return None, "not stored: a part that cannot be combined with others"
+    now, shared = handling.call.now.wall, settings.shared
+    lifetime, _ = freshness_lifetime(response.status, response.headers, directives, shared=shared, response_time=now)
+    if not is_of_use(response.headers, directives, lifetime=lifetime):
+        return None, "not stored: neither fresh for a while nor to be validated"
+    expires = useful_until(now, directives, lifetime)
+    entry = draft_entry(handling.key, request, response, directives, shared=shared, now=now, expires=expires, part=part)
+    return entry, verdict.reason
+
+
+def sent(handling: Handling, response: Response) -> Request:
+    """The request that was answered, as it was sent."""
+    try:
+        return response.request
+    except LocalProtocolError:
+        # A policy has made the response up.
+        return handling.request
+
+
+def _part(request: Request, response: Response) -> Part | None:
+    """Which part a 206 brings.
+
+    Some servers count the first byte of a suffix wrongly. Its end is certain, and its length is that of the content.
+    """
+    part, asked = content_range(response.headers), byte_range(request.headers)
+    if part is not None and part.total is not None and isinstance(asked, ByteRange) and asked.suffix is not None:
+        size = len(response.content) if response.body is None else _content_length(response.headers)
+        if size == asked.suffix < part.total == part.last + 1:
+            return Part(part.total - size, part.last, part.total)
+    return part
+
+
+def _content_length(headers: Headers) -> int:
+    """The Content-Length; 0 if that says nothing of use."""
+    length = headers.get("Content-Length", "")
+    # Other digits than ASCII's, and thousands of them, are not read as a number.
+    return int(length) if length.isascii() and length.isdigit() and len(length) <= 18 else 0
+
+
+def _save(
+    handling: Handling, response: Response, entry: Entry, reason: str, content: bytes | Writer, size: int, crc: int
+) -> Flow[None]:
+    store = handling.settings.store
+    if size != entry.size or crc != entry.crc:
+        entry = entry._replace(size=size, crc=crc)
+    if entry.part is not None:
+        if entry.part.size != size or not isinstance(content, bytes):
+            discard(content)
+            handling.note(ResponseNotStored, "not stored: a part that is not of the size it says, or large")
+            return
+        entry, content = _combined(handling, entry, content)
+    action = SaveEntry(store, entry, content) if isinstance(content, bytes) else CommitContent(store, content, entry)
+    if handling.at_once(action, False) if action.instant else (yield from handling.on_store(action, False)):
+        response.note_cache(stored=True)
+        handling.note(ResponseStored, reason)
+    else:
+        discard(content)
+        handling.note(ResponseNotStored, "not stored: the store did not take it")
+
+
+def _combined(handling: Handling, entry: Entry, content: bytes) -> tuple[Entry, bytes]:
+    """The part together with what is stored of the same representation, if anything is (RFC 9111 §3.4)."""
+    chosen = handling.chosen
+    if chosen is None or chosen.content is None or chosen.entry.coded:
+        return entry, content
+    return combine(chosen.entry, chosen.content, entry, content) or (entry, content)
