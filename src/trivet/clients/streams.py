@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from trivet.core.errors import AttemptTimeout, LocalProtocolError, ResponseTooLarge, TrivetError
 from trivet.core.exchange.actions import CloseBody, ReadBody
-from trivet.core.http.coding import make_decoder
+from trivet.core.exchange.bodies import FlowBody, body_decoder, handle_to_close
 from trivet.core.http.lines import LineDecoder
 from trivet.core.http.media_type import text_encoding
 from trivet.core.http.response import Response
@@ -125,7 +125,7 @@ class _OpenResponse(Response):
         if self._started:
             raise LocalProtocolError("the content of a stream can be read once: keep what was read, or call read()")
         self._started = True
-        return _Pieces(make_decoder(self.headers, self._limits.max_codings))
+        return _Pieces(body_decoder(self, self._limits.max_codings))
 
     def _lines(self) -> _Lines:
         lines = LineDecoder(text_encoding(self.headers), max_line=self._limits.max_line)
@@ -136,11 +136,14 @@ class _OpenResponse(Response):
         rereading, self._rereading = self._rereading, False
         return self.content if rereading else b""
 
-    def _next_read(self, now: float) -> ReadBody:
-        return ReadBody(self.body, read_deadline(self, now))
+    def _let_go(self) -> list[CloseBody]:
+        """Let go of the body as far as nothing waits; what is still to be performed."""
+        body, self.body = self.body, None
+        handle = None if body is None else handle_to_close(body)
+        return [] if handle is None else [CloseBody(handle)]
 
     def _failed(self, error: TrivetError, now: float) -> TrivetError:
-        """The error to raise when a read failed. The transport has released the body by then."""
+        """The error to raise when a read failed. The body is released by then."""
         self.body = None
         self.claim(error)
         if isinstance(error, AttemptTimeout) and is_overdue(self, now):
@@ -195,9 +198,8 @@ class OpenResponse(_OpenResponse):
 
     def close(self) -> None:
         """Let go of the response, read or not. Closing again does nothing."""
-        body, self.body = self.body, None
-        if body is not None:
-            self._driver.perform(CloseBody(body))
+        for action in self._let_go():
+            self._driver.perform(action)
 
     def _iterate(self, splitter: _Splitter[T]) -> Iterator[T]:
         while data := self._read_piece():
@@ -205,11 +207,12 @@ class OpenResponse(_OpenResponse):
         yield from splitter.flush()
 
     def _read_piece(self) -> bytes:
-        if self.body is None:
+        body = self.body
+        if body is None:
             return self._rest()
         monotonic = self._driver.clock.monotonic
         try:
-            data: bytes = self._driver.perform(self._next_read(monotonic()))
+            data = self._read_from(body, read_deadline(self, monotonic()))
         except TrivetError as error:
             failure = self._failed(error, monotonic())
             if failure is error:
@@ -217,6 +220,12 @@ class OpenResponse(_OpenResponse):
             raise failure from error
         if not data:
             self.body = None
+        return data
+
+    def _read_from(self, body: object, deadline: float) -> bytes:
+        if isinstance(body, FlowBody):
+            return self._driver.run(body.read(deadline))
+        data: bytes = self._driver.perform(ReadBody(body, deadline))
         return data
 
     def __enter__(self) -> Self:
@@ -261,16 +270,17 @@ class AsyncOpenResponse(_OpenResponse):
 
     async def aclose(self) -> None:
         """Let go of the response, read or not, even while the task is cancelled. Closing again does nothing."""
-        body, self.body = self.body, None
-        if body is not None:
-            await self._driver.release([CloseBody(body)])
+        actions = self._let_go()
+        if actions:
+            await self._driver.release(actions)
 
     async def _read_piece(self) -> bytes:
-        if self.body is None:
+        body = self.body
+        if body is None:
             return self._rest()
         monotonic = self._driver.clock.monotonic
         try:
-            data: bytes = await self._driver.perform(self._next_read(monotonic()))
+            data = await self._read_from(body, read_deadline(self, monotonic()))
         except TrivetError as error:
             failure = self._failed(error, monotonic())
             if failure is error:
@@ -278,6 +288,12 @@ class AsyncOpenResponse(_OpenResponse):
             raise failure from error
         if not data:
             self.body = None
+        return data
+
+    async def _read_from(self, body: object, deadline: float) -> bytes:
+        if isinstance(body, FlowBody):
+            return await self._driver.run(body.read(deadline))
+        data: bytes = await self._driver.perform(ReadBody(body, deadline))
         return data
 
     async def __aenter__(self) -> Self:

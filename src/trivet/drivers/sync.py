@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Coroutine
 from math import inf
-from typing import Any, TypeVar
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trivet.core.errors import ConfigError, LocalProtocolError
-from trivet.core.exchange.actions import Action, CloseBody, Invoke, Park, ReadBody, SendRequest, SleepUntil
+from trivet.core.exchange.actions import (
+    Action,
+    CloseBody,
+    Invoke,
+    Park,
+    ReadBody,
+    SendRequest,
+    SleepUntil,
+    Spawn,
+    StoreAction,
+)
 from trivet.core.exchange.call import Observer, Rng
 from trivet.core.exchange.exchange import Done, Exchange
 from trivet.core.exchange.flow import Flow
 from trivet.drivers.clock import SyncClock, ThreadClock
 from trivet.transports.protocol import Transport
+
+if TYPE_CHECKING:
+    from trivet.drivers.threads import BackgroundDriver
 
 T = TypeVar("T")
 
@@ -32,7 +45,11 @@ class SyncDriver:
             SleepUntil: self._sleep,
             Park: self._park,
             Invoke: self._invoke,
+            Spawn: self._spawn,
         }
+        self._lock = Lock()
+        self._closed = False
+        self._background: BackgroundDriver | None = None
 
     def run(self, flow: Flow[T], observer: Observer | None = None) -> T:
         """Run the flow to its end and return its result. Whatever ends it early leaves nothing open."""
@@ -57,8 +74,37 @@ class SyncDriver:
         """Perform one action and return its reply."""
         handler = self._handlers.get(type(action))
         if handler is None:
-            raise LocalProtocolError(f"this driver does not know the action {type(action).__name__}")
+            handler = self._learn(type(action))
         return handler(action)
+
+    def spawn(self, flow: Flow[object], observer: Observer | None = None) -> bool:
+        """Run a flow in the background, in a thread; whether it was started."""
+        with self._lock:
+            background = self._background
+            if background is None:
+                if self._closed:
+                    return False
+                # Most clients never need it.
+                from trivet.drivers.threads import BackgroundDriver
+
+                background = BackgroundDriver(self.transport, rng=self._rng, clock=self.clock)
+                self._background = background
+        return background.spawn(flow, observer)
+
+    def close(self) -> None:
+        """End what runs in the background; from now on nothing is started there. The driver can still `run` flows."""
+        with self._lock:
+            self._closed = True
+            background = self._background
+        if background is not None:
+            background.close()
+
+    def _learn(self, kind: type[Action[Any]]) -> Callable[[Any], Any]:
+        """Note how to perform a kind of action that is seen for the first time."""
+        if not issubclass(kind, StoreAction):
+            raise LocalProtocolError(f"this driver does not know the action {kind.__name__}")
+        handler = self._handlers[kind] = self._store
+        return handler
 
     def _send(self, action: SendRequest) -> Any:
         return self.transport.send(action, self.clock.monotonic)
@@ -75,9 +121,21 @@ class SyncDriver:
             self.clock.sleep(seconds)
 
     def _park(self, action: Park) -> bool:
-        event = threading.Event()
+        event = Event()
         action.slot.on_wake(event.set)
-        return event.wait(None if action.until == inf else max(0.0, action.until - self.clock.monotonic()))
+        return self._wait(event, action.until)
+
+    def _wait(self, event: Event, until: float) -> bool:
+        return event.wait(None if until == inf else max(0.0, until - self.clock.monotonic()))
+
+    def _store(self, action: StoreAction[Any]) -> Any:
+        return action.perform()
+
+    def _spawn(self, action: Spawn) -> bool:
+        started = self.spawn(action.flow, action.observer)
+        if not started:
+            action.flow.close()
+        return started
 
     def _invoke(self, action: Invoke[Any]) -> Any:
         result = action.function()
