@@ -21,6 +21,8 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST, NEWEST = (3, 11), (3, 14)
 # Tests wait more than they compute, so that two cores serve four.
 WORKERS = "4"
+# The servers that tests start: Debian's packages, and the programs of which one will do.
+SERVERS = {"nginx-light": ["nginx"], "redis-server": ["redis-server", "valkey-server"]}
 
 
 def group(name: str) -> list[str]:
@@ -68,21 +70,26 @@ os.environ["PATH"] = os.pathsep.join(
 MEASURED = next(iter(INTERPRETERS))
 
 
-def ensure_nginx(session: nox.Session) -> None:
-    """The tests talk to a real nginx: use the one that is there, or install Debian's where possible."""
+def ensure_servers(session: nox.Session) -> None:
+    """The tests talk to a real nginx and a real Redis: use those that are there, or install Debian's where possible."""
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"])
-    if shutil.which("nginx", path=path):
+    missing = [
+        package
+        for package, programs in SERVERS.items()
+        if not any(shutil.which(program, path=path) for program in programs)
+    ]
+    if not missing:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         session.error(
-            "The tests need nginx, which is not installed: install it (Debian and Ubuntu: "
-            "`sudo apt-get install nginx-light`; Fedora: `sudo dnf install nginx`; macOS: "
-            "`brew install nginx`), then run nox again"
+            f"The tests need servers that are not installed: {' and '.join(missing)}. Install them (Debian and "
+            f"Ubuntu: `sudo apt-get install {' '.join(missing)}`; Fedora: `sudo dnf install nginx valkey`; macOS: "
+            "`brew install nginx redis`), then run nox again"
         )
-    # RUNLEVEL=1 keeps the package from starting a server of its own.
+    # RUNLEVEL=1 keeps the packages from starting servers of their own.
     environment = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     session.run("apt-get", "update", "-qq", external=True, env=environment)
-    session.run("apt-get", "install", "-qq", "-y", "nginx-light", external=True, env=environment)
+    session.run("apt-get", "install", "-qq", "-y", *missing, external=True, env=environment)
 
 
 @nox.session
@@ -119,12 +126,13 @@ def demo(session: nox.Session) -> None:
 @nox.session(python=list(INTERPRETERS))
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python that is found; on the first, demand that they cover the package."""
-    ensure_nginx(session)
+    ensure_servers(session)
     session.install("-e", ".[all]", *group("test"))
     if session.posargs:
         session.run("pytest", *session.posargs)
     elif session.python != MEASURED:
-        session.run("pytest", "-q", "-n", WORKERS)
+        # What differs between Pythons shows in few examples, and not in the pools of other libraries.
+        session.run("pytest", "-q", "-n", WORKERS, env={"TRIVET_BRIEF": "1"})
     else:
         session.run("pytest", "-q", "-n", WORKERS, "--cov", "--cov-report=")
         session.run("coverage", "report", "--include=src/trivet/core/*", "--fail-under=100")

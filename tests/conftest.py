@@ -10,16 +10,19 @@ from typing import Protocol
 import pytest
 from hypothesis import settings
 
+from brief import BRIEF
 from runtimes import RUNTIMES, Runtime
 from servers.hostile import Hostile, Script
 from servers.httpbin import Httpbin
 from servers.nginx import Nginx
+from servers.redis import Redis
 from servers.tls import Authority
 from servers.unreachable import Deaf, Refusing
 
 # How long an example takes depends on the machine, not on the code. A run of CI can be repeated exactly.
 settings.register_profile("trivet", deadline=None, print_blob=True, derandomize="CI" in os.environ)
-settings.load_profile("trivet")
+settings.register_profile("brief", settings.get_profile("trivet"), max_examples=25, stateful_step_count=25)
+settings.load_profile("brief" if BRIEF else "trivet")
 
 
 class MakeHostile(Protocol):
@@ -44,6 +47,14 @@ def httpbin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Httpbin]:
 def nginx(tmp_path_factory: pytest.TempPathFactory, tls: Authority) -> Iterator[Nginx]:
     """A running nginx, plain and with TLS."""
     server = Nginx(tmp_path_factory.mktemp("nginx"), tls)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A running Redis."""
+    server = Redis(tmp_path_factory.mktemp("redis"))
     yield server
     server.stop()
 

@@ -6,6 +6,7 @@ from trivet.patterns.waiting import no_waiting
 from trivet.testing.clock import VirtualClock
 from trivet.testing.playbook import Playbook
 from trivet.testing.recorder import ActionRecorder
+from trivet.testing.stores import check_store, store_checks
 from trivet.testing.transport import After, Reply, ScriptedTransport, Streamed
 
 __all__ = [
@@ -16,5 +17,7 @@ __all__ = [
     "ScriptedTransport",
     "Streamed",
     "VirtualClock",
+    "check_store",
     "no_waiting",
+    "store_checks",
 ]

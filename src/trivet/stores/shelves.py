@@ -1,0 +1,216 @@
+"""What a `MemoryStore` keeps, and what it lets go of: plain bookkeeping, for one thread at a time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import islice
+from math import inf
+from typing import Any, Final, TypeAlias
+
+from trivet.core.caching.entry import Entry
+from trivet.core.caching.stored import Stored
+from trivet.core.caching.vary import MAX_VARIANTS, surplus
+
+__all__ = ["Kept", "Shelves", "cost_of"]
+
+# What an entry and each of its fields take besides their bytes, about, with what is derived from them for a hit.
+_PER_ENTRY: Final = 1024
+_PER_FIELD: Final = 200
+# At how many keys to look for expired entries when room is needed.
+_SWEPT: Final = 16
+
+_Unused: TypeAlias = "tuple[str, float, int, tuple[Any, ...], bytes]"
+"""Variant, expiry, cost, the entry as a plain tuple, content: the only response of a key that was not asked for yet.
+
+Most of what is stored never is. The garbage collector does not go through plain tuples of plain values, which for
+thousands of entries would take as long as all the rest of storing them.
+"""
+
+
+def cost_of(entry: Entry, content: bytes) -> int:
+    """How many of the store's bytes a response takes, about."""
+    fields = entry.fields
+    cost = _PER_ENTRY + len(content) + len(entry.key) + len(entry.url) + _PER_FIELD * len(fields)
+    cost += sum([len(name) + len(value) for name, value in fields])
+    if entry.vary:
+        cost += sum([_PER_FIELD + sum(map(len, filter(None, selecting))) for selecting in entry.vary])
+    return cost
+
+
+class Kept(Stored):
+    """A stored response with its variant and what it takes of the store's bytes."""
+
+    __slots__ = ("cost", "data", "variant")
+
+    def __init__(self, entry: Entry, data: bytes, variant: str, cost: int) -> None:
+        super().__init__(entry, data)
+        self.data = data
+        self.variant = variant
+        self.cost = cost
+
+
+class _Shelf:
+    """The stored responses of one key: in the order in which they were put there."""
+
+    __slots__ = ("expires", "found", "key")
+
+    def __init__(self, key: str, kept: Kept) -> None:
+        self.key = key
+        self.found: tuple[Kept, ...] = (kept,)
+        self.expires = kept.entry.expires
+
+    def change(self, without: str, kept: Kept | None = None) -> Kept | None:
+        """Take out the one of this variant, and put another one at the end; the one that was taken out."""
+        taken = next((each for each in self.found if each.variant == without), None)
+        rest = [each for each in self.found if each is not taken]
+        if kept is not None:
+            rest.append(kept)
+        self.found = tuple(rest)
+        self.expires = min([each.entry.expires for each in rest], default=inf)
+        return taken
+
+
+class Shelves:
+    """Stored responses by key and variant: so many, of so many bytes.
+
+    Where there is no room, those that have expired go first, if they are among those that were not used for long; then
+    the variants of the key that was not used for the longest time, one after the other. Of one key the `MAX_VARIANTS`
+    stay that came last. Times are in Unix seconds.
+    """
+
+    __slots__ = ("_max_bytes", "_max_entries", "_shelves", "_targets", "count", "size")
+
+    def __init__(self, max_bytes: int, max_entries: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_entries = max_entries
+        # The key that was not used for the longest time comes first.
+        self._shelves: OrderedDict[str, _Shelf | _Unused] = OrderedDict()
+        # The keys of each target, from the first invalidation on: to some programs it never comes.
+        self._targets: dict[str, dict[str, None]] | None = None
+        self.count = 0
+        self.size = 0
+
+    def find(self, key: str, now: float) -> tuple[Stored, ...]:
+        """Those with this key, which is used by that."""
+        shelf = self._shelf(key)
+        if shelf is None:
+            return ()
+        if shelf.expires <= now:
+            self._drop_expired(shelf, now)
+            if not shelf.found:
+                return ()
+        self._shelves.move_to_end(key)
+        return shelf.found
+
+    def peek(self, key: str) -> tuple[Stored, ...]:
+        """Those with this key, expired or not, which is not used by that."""
+        shelf = self._shelf(key)
+        return () if shelf is None else shelf.found
+
+    def get(self, entry: Entry, variant: str) -> Kept | None:
+        """The one that holds this very content, expired or not; its key is used by that."""
+        shelf = self._shelf(entry.key)
+        if shelf is not None:
+            for kept in shelf.found:
+                if kept.variant == variant and kept.entry.content_id == entry.content_id:
+                    self._shelves.move_to_end(entry.key)
+                    return kept
+        return None
+
+    def put(self, entry: Entry, content: bytes, variant: str, now: float, *, content_id: str) -> bool:
+        """Put it, under another ``content_id``, in the place of one with the same key and variant; whether it is there."""
+        key, cost = entry.key, cost_of(entry, content)
+        if cost > self._max_bytes:
+            return False
+        self.count += 1
+        self.size += cost
+        shelf = self._shelf(key)
+        if shelf is None:
+            self._shelves[key] = variant, entry.expires, cost, (*entry[:14], content_id, entry.coded), content
+            if self._targets is not None:
+                self._targets.setdefault(_target(key), {})[key] = None
+            if self.count > self._max_entries or self.size > self._max_bytes:
+                self._make_room(now)
+            return True
+        kept = Kept(entry._replace(content_id=content_id), content, variant, cost)
+        self._shelves.move_to_end(key)
+        self._account(shelf.change(variant, kept))
+        if len(shelf.found) > MAX_VARIANTS:
+            # Of those that came at one time, `surplus` leaves the first that it is given.
+            for each in surplus([each.entry for each in reversed(shelf.found)]):
+                self._drop(shelf, each.variant)
+        self._make_room(now)
+        return kept in shelf.found
+
+    def remove(self, entry: Entry, variant: str) -> bool:
+        """Remove the one that holds this very content; whether there was one."""
+        shelf = self._shelf(entry.key)
+        if shelf is None or self.get(entry, variant) is None:
+            return False
+        self._drop(shelf, variant)
+        return True
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys that begin with this. Of one target (see `target_prefix`) they are there at once."""
+        targets = self._targets
+        if targets is None:
+            targets = self._targets = {}
+            for key in self._shelves:
+                targets.setdefault(_target(key), {})[key] = None
+        if prefix and _target(prefix) == prefix:
+            return [*targets.get(prefix, ()), *(key for key in targets.get("", ()) if key.startswith(prefix))]
+        return [key for key in self._shelves if key.startswith(prefix)]
+
+    def _shelf(self, key: str) -> _Shelf | None:
+        shelf = self._shelves.get(key)
+        if isinstance(shelf, tuple):
+            variant, _, cost, entry, content = shelf
+            shelf = self._shelves[key] = _Shelf(key, Kept(Entry._make(entry), content, variant, cost))
+        return shelf
+
+    def _fits(self) -> bool:
+        return self.count <= self._max_entries and self.size <= self._max_bytes
+
+    def _make_room(self, now: float) -> None:
+        if self._fits():
+            return
+        for key, shelf in list(islice(self._shelves.items(), _SWEPT)):
+            expires = shelf[1] if isinstance(shelf, tuple) else shelf.expires
+            if expires <= now and (full := self._shelf(key)) is not None:
+                self._drop_expired(full, now)
+        while not self._fits():
+            key, oldest = next(iter(self._shelves.items()))
+            if isinstance(oldest, tuple):
+                self.count -= 1
+                self.size -= oldest[2]
+                self._forget(key)
+            else:
+                self._drop(oldest, oldest.found[0].variant)
+
+    def _drop_expired(self, shelf: _Shelf, now: float) -> None:
+        for kept in shelf.found:
+            if kept.entry.expires <= now:
+                self._drop(shelf, kept.variant)
+
+    def _drop(self, shelf: _Shelf, variant: str) -> None:
+        self._account(shelf.change(variant))
+        if not shelf.found:
+            self._forget(shelf.key)
+
+    def _account(self, taken: Kept | None) -> None:
+        if taken is not None:
+            self.count -= 1
+            self.size -= taken.cost
+
+    def _forget(self, key: str) -> None:
+        del self._shelves[key]
+        if self._targets is not None:
+            target = _target(key)
+            del self._targets[target][key]
+            if not self._targets[target]:
+                del self._targets[target]
+
+
+def _target(key: str) -> str:
+    """What a key begins with that all who ask for one target share: its first three words. It is empty for other texts."""
+    return key[: key.rfind(" ") + 1] if key.count(" ") == 3 else ""
