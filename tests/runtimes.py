@@ -19,7 +19,11 @@ import trivet
 
 T = TypeVar("T")
 
-VERBS = frozenset({"get", "head", "options", "delete", "post", "put", "patch", "request", "send"})
+PATIENCE = 20.0
+VERBS = frozenset(
+    {"get", "head", "options", "delete", "post", "put", "patch", "request", "send"}
+    | {"clear_cache", "clear", "invalidate"}
+)
 
 
 class Runtime:
@@ -32,6 +36,10 @@ class Runtime:
 
     async def together(self, *functions: Callable[[], Awaitable[T]]) -> list[T]:
         """Run them concurrently; results in order."""
+        raise NotImplementedError
+
+    async def wait_for(self, event: threading.Event) -> None:
+        """Wait for what happens in another thread or task; fail if it never does."""
         raise NotImplementedError
 
     def client(self, *args: Any, **options: Any) -> Any:
@@ -72,6 +80,9 @@ class Threads(Runtime):
             raise failures[0]
         return [outcomes[number] for number in range(len(functions))]
 
+    async def wait_for(self, event: threading.Event) -> None:
+        assert event.wait(PATIENCE), "it never happened"
+
     def client(self, *args: Any, **options: Any) -> Any:
         return Shaped(trivet.Client(*args, **options))
 
@@ -84,6 +95,9 @@ class Asyncio(Runtime):
 
     async def together(self, *functions: Callable[[], Awaitable[T]]) -> list[T]:
         return list(await asyncio.gather(*(function() for function in functions)))
+
+    async def wait_for(self, event: threading.Event) -> None:
+        assert await asyncio.to_thread(event.wait, PATIENCE), "it never happened"
 
 
 class Trio(Runtime):
@@ -103,9 +117,12 @@ class Trio(Runtime):
                 nursery.start_soon(work, number)
         return [outcomes[number] for number in range(len(functions))]
 
+    async def wait_for(self, event: threading.Event) -> None:
+        assert await trio.to_thread.run_sync(event.wait, PATIENCE), "it never happened"
+
 
 class Shaped:
-    """A `Client` (or its ``raw``) in the shape of an `AsyncClient`."""
+    """A `Client` (or its ``raw``, or its ``cache``) in the shape of an `AsyncClient`."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -118,7 +135,7 @@ class Shaped:
                 return value(*args, **options)
 
             return call
-        if name == "raw":
+        if name in ("raw", "cache"):
             return Shaped(value)
         if name == "with_options":
             return lambda **options: Shaped(value(**options))

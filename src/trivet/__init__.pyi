@@ -46,11 +46,16 @@ from trivet.core.policies.auth.oauth2 import OAuth2ClientCredentials
 from trivet.core.policies.backoff import Backoff
 from trivet.core.policies.breaker import Breaker
 from trivet.core.policies.budget import RetryBudget
+from trivet.core.policies.coalesce import Coalesce
 from trivet.core.policies.deadline import Timeout
 from trivet.core.policies.policy import Policy, Stage
 from trivet.core.policies.rate_limit import RateLimit
 from trivet.core.policies.retry import Retry
 from trivet.patterns.retry import retry, retry_call
+from trivet.stores.cache import Cache
+from trivet.stores.memory import MemoryStore
+from trivet.stores.redis import RedisStore
+from trivet.stores.sqlite import SQLiteStore
 from trivet.transports.http_transport import HTTPTransport
 from trivet.transports.httpcore_transport import HTTPCoreTransport
 from trivet.version import __version__
@@ -68,8 +73,10 @@ __all__ = [
     "BasicAuth",
     "BearerAuth",
     "Breaker",
+    "Cache",
     "CircuitOpen",
     "Client",
+    "Coalesce",
     "Config",
     "ConfigError",
     "ConflictError",
@@ -84,6 +91,7 @@ __all__ = [
     "InvalidRequest",
     "Limits",
     "LocalProtocolError",
+    "MemoryStore",
     "NotFoundError",
     "OAuth2ClientCredentials",
     "PermissionDeniedError",
@@ -93,12 +101,14 @@ __all__ = [
     "RateLimited",
     "ReadError",
     "RedirectError",
+    "RedisStore",
     "RemoteProtocolError",
     "Request",
     "Response",
     "ResponseTooLarge",
     "Retry",
     "RetryBudget",
+    "SQLiteStore",
     "ServerError",
     "Stage",
     "Timeout",

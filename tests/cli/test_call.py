@@ -80,6 +80,33 @@ def test_the_trace_goes_to_standard_error(hostile: MakeHostile) -> None:
     assert "← 200 OK" in outcome.stderr
 
 
+def test_what_a_file_keeps_answers_the_next_time(hostile: MakeHostile, tmp_path: Path) -> None:
+    fields = b"Cache-Control: max-age=60\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n"
+    server = hostile([read_head, send(b"HTTP/1.1 200 OK\r\n" + fields + b"true")], [read_head])
+    arguments = ("get", f"{server.url}/users?page=2", "--cache", str(tmp_path / "cache.sqlite"), "--trace")
+    first, second = run(*arguments), run(*arguments)
+    assert (first.stdout, second.stdout) == ("true", "true")
+    assert (first.exit_code, second.exit_code) == (exit_codes.OK, exit_codes.OK)
+    assert first.stderr.splitlines()[0].endswith("  cache miss: nothing is stored")
+    assert first.stderr.splitlines()[-1].endswith("  stored: max-age=60")
+    assert f"cache hit: GET {server.url}/users?page=2 (fresh: max-age=60, " in second.stderr
+    assert "→ GET" not in second.stderr
+    assert len(server.requests) == 1
+    assert (tmp_path / "cache.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_file_keeps_is_validated(nginx: Nginx, tmp_path: Path) -> None:
+    file = tmp_path / "cache.sqlite"
+    run("get", f"{nginx.url}/hello.txt", "--cache", str(file))
+    asked = ("-H", "Cache-Control: no-cache", "--trace", "-i")
+    outcome = run("get", f"{nginx.url}/hello.txt", "--cache", str(file), *asked)
+    assert outcome.stdout.startswith("HTTP/1.1 200 OK\n")
+    assert outcome.stdout_bytes.endswith(HELLO)
+    assert "no-cache in the request, validated now" in outcome.stderr
+    assert "← 304 Not Modified" in outcome.stderr
+    assert "validated with ETag → 304" in outcome.stderr
+
+
 def test_exit_codes(httpbin: Httpbin, nginx: Nginx, refusing: Refusing, hostile: MakeHostile) -> None:
     silent = hostile([read_head, hang])
     broken = hostile([read_head, send(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope")])

@@ -36,9 +36,13 @@ def test_the_three_runtimes_tell_the_same_story() -> None:
         "NotFoundError: GET",
         "there is nothing here",
         "{'worked_at_attempt': 3}",
+        "stored: max-age=60",
+        "cache hit: GET",
+        "no-cache in the response, validated with ETag → 304",
+        "cache: stale response served",
     ):
         assert line in story, line
-    assert "18 calls" in outcome.output
+    assert "36 calls" in outcome.output
 
 
 def test_a_runtime_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,9 @@ OK = trivet.Response(200, content=b"true")
         ({"redirects": -1}, "max_redirects"),
         ({"policies": [object()]}, "policies= takes"),
         ({"headers": {"Bad Name": "x"}}, "headers"),
-        ({"cache": True}, "does not cache"),
+        ({"cache": "yes"}, "cache= takes a Cache, True, a number of seconds or None, not str"),
+        ({"cache": -1}, r"Cache\(ttl=-1\)"),
+        ({"coalesce": 1.5}, "coalesce= takes a Coalesce, True, False or None, not float"),
         ({"limits": 5}, "limits= takes a Limits, not int"),
         ({"transport": object()}, r"needs a method send\(\) here"),
         (
@@ -138,10 +140,13 @@ def test_from_env_sends_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sibling.base_url == client.base_url
 
 
-def test_a_cache_ttl_warns_that_there_is_no_cache() -> None:
-    config = trivet.Config("https://api.example.com", cache_ttl=60)
-    with pytest.warns(UserWarning, match="does not cache"):
-        trivet.Client(config)
+@pytest.mark.parametrize(("seconds", "sent"), [(None, 2), (0, 2), (60, 1)])
+def test_the_cache_ttl_of_a_config(seconds: float | None, sent: int) -> None:
+    transport = ScriptedTransport(OK, forever=True)
+    config = trivet.Config("https://api.example.com", cache_ttl=seconds)
+    with trivet.Client(config, transport=transport) as client:
+        assert [client.get("/x"), client.get("/x")] == [True, True]
+    assert len(transport.requests) == sent
 
 
 def test_jitter_comes_from_the_rng_that_was_given() -> None:
@@ -201,8 +206,32 @@ def test_a_breaker_is_an_option(breaker: Any, given: bool) -> None:
     assert (Settings("https://api.example.com", {"breaker": breaker}).breaker is not None) == given
 
 
-def test_a_call_cannot_use_a_cache_that_is_not_there() -> None:
+@pytest.mark.parametrize("cache", [None, False, "refresh"])
+def test_a_call_says_how_the_cache_is_used_though_there_is_none(cache: Any) -> None:
     with trivet.Client("https://api.example.com", transport=ScriptedTransport(OK)) as client:
-        with pytest.raises(trivet.ConfigError, match="does not cache"):
-            client.get("/x", cache="refresh")  # type: ignore[call-overload]  # the mistake under test
-        assert client.get("/x", cache=False) is True
+        assert client.get("/x", cache=cache) is True
+        assert client.cache.invalidate("/*") == 0
+        client.clear_cache()
+
+
+@pytest.mark.parametrize("cache", [True, 60, "reload", trivet.Cache()])
+def test_a_call_does_not_bring_a_cache(cache: Any) -> None:
+    client = trivet.Client("https://api.example.com", transport=ScriptedTransport(OK), cache=True)
+    with client, pytest.raises(trivet.ConfigError, match='cache= of a call takes False or "refresh"'):
+        client.get("/x", cache=cache)
+
+
+def test_siblings_coalesce_together_as_long_as_they_share_the_cache() -> None:
+    settings = Settings("https://api.example.com", {"cache": True})
+    assert settings.derive({"timeout": 5}).coalesce is settings.coalesce is not None
+    assert settings.derive({}).derive({}).coalesce is settings.coalesce
+    assert settings.derive({"cache": None}).coalesce is None
+    assert settings.derive({"cache": None}).derive({"cache": True}).coalesce not in (None, settings.coalesce)
+    assert settings.derive({"cache": True}).coalesce not in (None, settings.coalesce)
+    assert settings.derive({"coalesce": False}).coalesce is None
+    assert settings.derive({"coalesce": False}).derive({"timeout": 5}).coalesce is None
+    own = trivet.Coalesce()
+    assert settings.derive({"coalesce": own}).derive({"cache": None}).coalesce is own
+    without = Settings("https://api.example.com", {"coalesce": True})
+    assert without.derive({"timeout": 5}).coalesce is without.coalesce is not None
+    assert without.derive({"cache": True}).coalesce is without.coalesce

@@ -19,6 +19,8 @@ from trivet.core.http.response import Response
 from trivet.core.http.unset import UNSET
 from trivet.core.policies.auth.bearer import BearerAuth
 from trivet.core.policies.retry import Retry
+from trivet.stores.cache import Cache
+from trivet.stores.sqlite import SQLiteStore
 
 VERBS = ("get", "head", "options", "delete", "post", "put", "patch")
 
@@ -33,6 +35,11 @@ OPTIONS = (
     click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
     click.option("-i", "--include", is_flag=True, help="Print the status and the fields of the response, too."),
     click.option("-o", "--output", type=click.File("wb", lazy=True), help="Write the content to a file, as it comes."),
+    click.option(
+        "--cache",
+        type=click.Path(dir_okay=False),
+        help="Keep responses in this SQLite file, and answer from it (RFC 9111).",
+    ),
     click.option("--trace", is_flag=True, help="Print what happened when, and why, to standard error."),
     click.option("--debug", is_flag=True, help="Log headers and bodies, redacted, to standard error."),
 )
@@ -101,6 +108,7 @@ def _client(options: dict[str, Any]) -> Client:
         retry=Retry(max_retries=options["retries"]),
         redirects=options["redirects"],
         verify=False if options["insecure"] else options["ca"] or True,
+        cache=Cache(SQLiteStore(options["cache"])) if options["cache"] else None,
         debug=options["debug"],
     )
 

@@ -20,14 +20,20 @@ from trivet.core.policies.backoff import Backoff
 from trivet.core.policies.deadline import Timeout
 from trivet.core.policies.retry import Retry
 
-SCENES = {
-    "flaky": "fails twice with 503, then works",
-    "limited": "says 429 with Retry-After: 1, then works",
-    "slow": "does not answer the first time: an attempt has half a second",
-    "reset": "resets the connection in the middle of its answer, then works",
-    "old": "redirects",
-    "missing": "refuses, with the reason in JSON",
-}
+SCENES = (
+    ("flaky", "fails twice with 503, then works"),
+    ("limited", "says 429 with Retry-After: 1, then works"),
+    ("slow", "does not answer the first time: an attempt has half a second"),
+    ("reset", "resets the connection in the middle of its answer, then works"),
+    ("old", "redirects"),
+    ("missing", "refuses, with the reason in JSON"),
+    ("steady", "says that its answer is good for a minute"),
+    ("steady", "is not asked again"),
+    ("tagged", "gives its answer an ETag, and wants to be asked each time"),
+    ("tagged", "confirms with 304 what is stored"),
+    ("failing", "permits that its answer stands in for it"),
+    ("failing", "resets every connection from now on"),
+)
 
 
 def scene(client: Client | AsyncClient, target: str) -> Flow[Response | TrivetError]:
@@ -41,14 +47,14 @@ def scene(client: Client | AsyncClient, target: str) -> Flow[Response | TrivetEr
 def with_threads(url: str, options: dict[str, Any]) -> Iterator[tuple[str, Response | TrivetError]]:
     """Play every scene on the sync client."""
     with Client(url, **options) as client:
-        for name in SCENES:
+        for name, _ in SCENES:
             yield name, client.send(scene(client, name))
 
 
 async def with_tasks(url: str, options: dict[str, Any]) -> list[tuple[str, Response | TrivetError]]:
     """Play every scene on the asynchronous client, under whichever runtime this is."""
     async with AsyncClient(url, **options) as client:
-        return [(name, await client.send(scene(client, name))) for name in SCENES]
+        return [(name, await client.send(scene(client, name))) for name, _ in SCENES]
 
 
 def with_asyncio(url: str, options: dict[str, Any]) -> list[tuple[str, Response | TrivetError]]:
@@ -79,9 +85,10 @@ def demo(seed: int | None) -> None:
         for name, run in runners.items():
             options = _options(seed)
             try:
-                for target, outcome in run(f"{api.url}/{name}", options):
+                outcomes = run(f"{api.url}/{name}", options)
+                for (target, outcome), (_, about) in zip(outcomes, SCENES, strict=False):
                     calls += 1
-                    console.print(f"\n[bold]{name}[/bold]  GET /{target}  [dim]{SCENES[target]}[/dim]", soft_wrap=True)
+                    console.print(f"\n[bold]{name}[/bold]  GET /{target}  [dim]{about}[/dim]", soft_wrap=True)
                     _show(console, outcome)
             except ImportError:
                 console.print(f"\n[bold]{name}[/bold]  is not installed: pip install 'trivet\\[trio]'")
@@ -92,6 +99,7 @@ def _options(seed: int | None) -> dict[str, Any]:
     options: dict[str, Any] = {
         "timeout": Timeout(total=10, attempt=0.5),
         "retry": Retry(backoff=Backoff(base=0.1, jitter="equal")),
+        "cache": True,
         "log": False,
     }
     if seed is not None:

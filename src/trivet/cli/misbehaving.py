@@ -85,12 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reset(self, visit: int) -> None:
         if visit == 1:
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-")
-            self.wfile.flush()
-            # SO_LINGER with no time makes the close a TCP reset.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
-            self.close_connection = True
+            self._break_off()
         else:
             self._answer(200, {"connection": "replaced"})
 
@@ -100,12 +95,37 @@ class _Handler(BaseHTTPRequestHandler):
     def _new(self, visit: int) -> None:
         self._answer(200, {"moved": "here"})
 
+    def _steady(self, visit: int) -> None:
+        self._answer(200, {"visit": visit}, ("Cache-Control", "max-age=60"))
+
+    def _tagged(self, visit: int) -> None:
+        fields = ("Cache-Control", "no-cache"), ("ETag", '"first"')
+        if self.headers["If-None-Match"] == '"first"':
+            self._answer(304, None, *fields)
+        else:
+            self._answer(200, {"visit": visit}, *fields)
+
+    def _failing(self, visit: int) -> None:
+        if visit == 1:
+            self._answer(200, {"visit": visit}, ("Cache-Control", "max-age=0, stale-if-error=600"))
+        else:
+            self._break_off()
+
+    def _break_off(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-")
+        self.wfile.flush()
+        # SO_LINGER with no time makes the close a TCP reset.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
     def _answer(self, status: int, content: object, *fields: tuple[str, str]) -> None:
         body = b"" if content is None else json.dumps(content).encode()
         self.send_response(status)
         for name, value in fields:
             self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
+        if status != 304:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from trivet.clients.base import ClientBase
+from trivet.clients.caching import AsyncClientCache
 from trivet.clients.config import Config
 from trivet.clients.options import BodyOptions, CallOptions, ClientOptions, takes
 from trivet.clients.session import AsyncSession
@@ -192,9 +193,21 @@ class AsyncClient(ClientBase[AsyncSession]):
         """A sibling with other options, which shares the connections. Closing it leaves them open."""
         return self._sibling(overrides)
 
+    @property
+    def cache(self) -> AsyncClientCache:
+        """The cache, to forget what is stored: ``await client.cache.invalidate("/users/*")``."""
+        return AsyncClientCache(self._settings, lambda: self._session)
+
+    async def clear_cache(self) -> None:
+        """Forget everything that the cache's store holds."""
+        await self.cache.clear()
+
     async def aclose(self) -> None:
-        """Close the connections; the client refuses calls from then on."""
-        await self._leave_session().aclose()
+        """Close the connections, and the store of the cache; the client refuses calls from then on.
+
+        A store that other clients use as well opens again by itself.
+        """
+        await self._leave_session().aclose(self._closing())
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from trivet.clients.options import BodyOptions, check_names
 from trivet.clients.session import AsyncSession, SyncSession
 from trivet.clients.settings import Settings
 from trivet.core.errors import TrivetError
+from trivet.core.exchange.actions import StoreAction
 from trivet.core.exchange.call import Observer
 from trivet.core.exchange.flow import Flow
 from trivet.core.http.response import Response
@@ -91,6 +92,15 @@ class ClientBase(Generic[S]):
         sibling._owns_session = False
         sibling._observe = None
         return sibling
+
+    def _closing(self) -> StoreAction[None] | None:
+        """What closes the store of the cache; None if there is none, or if it is for another client to do."""
+        cache = self._settings.cache
+        if cache is None or not self._owns_session:
+            return None
+        from trivet.core.caching.actions import CloseStore
+
+        return CloseStore(cache.store)
 
     def _leave_session(self) -> S:
         """Give up the session: the owner's is to be closed, a sibling just stops to use it."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import logging
     import ssl
 
+    from trivet.core.caching.policy import Cache
     from trivet.core.exchange.call import Rng
     from trivet.core.http.content import ContentInput, FilesInput, FormInput
     from trivet.core.http.headers import HeadersInput
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from trivet.core.limits import Limits
     from trivet.core.policies.auth.base import Auth
     from trivet.core.policies.breaker import Breaker
+    from trivet.core.policies.coalesce import Coalesce
     from trivet.core.policies.deadline import Timeout
     from trivet.core.policies.policy import Policy
     from trivet.core.policies.rate_limit import RateLimit
@@ -37,7 +39,8 @@ class CallOptions(TypedDict, total=False):
     ``path``: values for the ``{name}`` places of the target.
     ``headers``: added to, and before, the client's own.
     ``timeout``: a `Timeout`, or the total seconds. ``retry``: a `Retry`, a number of retries, or None.
-    ``cache``: False to pass by the cache. ``auth``: other credentials for this call, or None.
+    ``cache``: False passes by the client's cache, "refresh" asks the server and stores what it says.
+    ``auth``: other credentials for this call, or None.
     ``idempotency_key``: sent as ``Idempotency-Key``; True makes one up.
     ``raise_for_status``: False hands back a response of any status.
     ``on_interim``: called with each 1xx response.
@@ -48,7 +51,7 @@ class CallOptions(TypedDict, total=False):
     headers: HeadersInput
     timeout: Timeout | float | None
     retry: Retry | int | None
-    cache: Literal[False] | None
+    cache: Literal[False, "refresh"] | None
     auth: Auth | None
     idempotency_key: str | bool | None
     raise_for_status: bool
@@ -73,6 +76,8 @@ class ClientOptions(TypedDict, total=False):
     ``auth``: credentials for calls to the base URL's origin. ``headers``, ``params``: sent with every call.
     ``timeout``, ``retry``, ``redirects`` (how many are followed), ``rate_limit`` (a `RateLimit` or calls per
     second), ``breaker`` (a `Breaker` or True), ``raise_for_status``: how calls behave.
+    ``cache``: a `Cache`; True is one by RFC 9111 in memory, a number of seconds keeps successful GETs for so long.
+    ``coalesce``: whether identical requests at the same time become one; None: if there is a cache.
     ``policies``: policies of your own; each says by its ``stage`` where it stands.
     ``idempotency_keys``: True sends an ``Idempotency-Key`` with every POST and PATCH.
     ``limits``: a `Limits`. ``transport``: a transport of your own, instead of the following five.
@@ -88,7 +93,8 @@ class ClientOptions(TypedDict, total=False):
     params: Params
     timeout: Timeout | float | None
     retry: Retry | int | None
-    cache: Literal[False] | None
+    cache: Cache | bool | float | None
+    coalesce: Coalesce | bool | None
     rate_limit: RateLimit | float | None
     breaker: Breaker | bool | None
     redirects: int | bool

@@ -11,6 +11,7 @@ from trivet.core.errors import ConfigError, LocalProtocolError
 from trivet.drivers.randomness import shared_rng
 
 if TYPE_CHECKING:
+    from trivet.core.exchange.actions import StoreAction
     from trivet.core.exchange.call import Rng
     from trivet.drivers.asynchronous import AsyncDriver
     from trivet.drivers.sync import SyncDriver
@@ -76,13 +77,20 @@ class SyncSession(_Session):
                     )
         return driver
 
-    def close(self) -> None:
-        """Close the connections. Closing again does nothing."""
+    def close(self, closing: StoreAction[None] | None = None) -> None:
+        """End what runs in the background and close the connections, and the store. Closing again does nothing."""
         with self._lock:
             self.closed = True
-            transport, self._transport, self._driver = self._transport, None, None
-        if transport is not None:
-            transport.close()
+            transport, self._transport = self._transport, None
+            driver, self._driver = self._driver, None
+        try:
+            if driver is not None:
+                driver.close()
+                if closing is not None:
+                    driver.perform(closing)
+        finally:
+            if transport is not None:
+                transport.close()
 
 
 class AsyncSession(_Session):
@@ -104,7 +112,10 @@ class AsyncSession(_Session):
         driver = self._drivers.get(runtime)
         if driver is None:
             with self._lock:
-                driver = self._drivers[runtime] = self._make(runtime)
+                self._check_open()
+                driver = self._drivers.get(runtime)
+                if driver is None:
+                    driver = self._drivers[runtime] = self._make(runtime)
         return driver
 
     def _make(self, runtime: str) -> AsyncDriver:
@@ -117,10 +128,28 @@ class AsyncSession(_Session):
 
         return AsyncioDriver(transport, rng=self._dice, clock=self._clock)
 
-    async def aclose(self) -> None:
-        """Close the connections. Closing again does nothing."""
-        self.closed = True
-        transport, self._transport = self._transport, None
-        self._drivers.clear()
-        if transport is not None:
-            await transport.aclose()
+    async def aclose(self, closing: StoreAction[None] | None = None) -> None:
+        """End what runs in the background and close the connections, and the store. Closing again does nothing."""
+        with self._lock:
+            self.closed = True
+            transport, self._transport = self._transport, None
+            drivers, self._drivers = self._drivers, {}
+        try:
+            if drivers:
+                await _close_drivers(drivers, closing)
+        finally:
+            if transport is not None:
+                await transport.aclose()
+
+
+async def _close_drivers(drivers: Mapping[str, AsyncDriver], closing: StoreAction[None] | None) -> None:
+    from trivet.drivers.detect import current_runtime
+
+    here = current_runtime()
+    for runtime, driver in drivers.items():
+        if runtime != here:
+            driver.stop()
+    if here in drivers:
+        await drivers[here].aclose()
+        if closing is not None:
+            await drivers[here].perform(closing)

@@ -29,18 +29,23 @@ from trivet.version import __version__
 if TYPE_CHECKING:
     import logging
 
+    from trivet.core.caching.policy import Cache
     from trivet.core.exchange.call import Rng
     from trivet.core.policies.breaker import Breaker
+    from trivet.core.policies.coalesce import Coalesce
     from trivet.core.policies.rate_limit import RateLimit
+    from trivet.drivers.clock import Clock
 
-PIPELINE_OPTIONS = frozenset({"timeout", "retry", "auth", "raise_for_status"})
+PIPELINE_OPTIONS = frozenset({"timeout", "retry", "auth", "cache", "raise_for_status"})
 """Options of a call that need another pipeline than the client's own."""
 
 
 class Settings:
     """The options of a client, read once and immutable from then on."""
 
-    def __init__(self, base_url: str | URL | Config | None, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, base_url: str | URL | Config | None, options: Mapping[str, Any], *, shared: Coalesce | None = None
+    ) -> None:
         check_names(options, ClientOptions.__annotations__, "Client")
         if isinstance(base_url, Config):
             options = {**_from_config(base_url), **options}
@@ -63,12 +68,21 @@ class Settings:
             raise ConfigError(f"transport= brings its own connections, so {', '.join(idle)} would have no effect")
         self._headers: Headers | None = None
         self._rng: Rng | None = options.get("rng")
-        if options.get("cache") not in (None, False):
-            raise ConfigError("cache= takes only False or None: this version of Trivet does not cache")
+        self.cache = _cache(options.get("cache"), options.get("clock"))
+        self.coalesce = _coalesce(options.get("coalesce"), self.cache, shared)
         # A sibling derives from what was read, not from what was written: it shares the state that is in it.
-        self.options: dict[str, Any] = {**options, "breaker": self.breaker, "rate_limit": self.rate_limit}
+        self.options: dict[str, Any] = {
+            **options,
+            "breaker": self.breaker,
+            "rate_limit": self.rate_limit,
+            "cache": self.cache,
+        }
+        if options.get("coalesce"):
+            self.options["coalesce"] = self.coalesce
         self._fixed_policies = self._policies(options)
-        self.pipeline = self._pipeline(self.timeout, self.retry, self.auth, self.raise_for_status)
+        caching: list[Policy] = [policy for policy in (self.cache, self.coalesce) if policy is not None]
+        self._caching = caching
+        self.pipeline = self._pipeline(self.timeout, self.retry, self.auth, self.raise_for_status, caching)
 
     def derive(self, overrides: Mapping[str, Any]) -> Settings:
         """The settings of a sibling client. Raises `ConfigError` for what the siblings share."""
@@ -80,7 +94,9 @@ class Settings:
             changed["timeout"] = self._timeout(changed["timeout"])
         if "retry" in changed:
             changed["retry"] = self._retry_over(changed["retry"])
-        return Settings(self.base_url, {**self.options, **changed})
+        # What came with the cache is shared with it.
+        shared = None if "cache" in changed else self.coalesce
+        return Settings(self.base_url, {**self.options, **changed}, shared=shared)
 
     @property
     def rng(self) -> Rng:
@@ -136,8 +152,6 @@ class Settings:
 
     def pipeline_for(self, options: Mapping[str, Any]) -> Pipeline:
         """The pipeline of one call: the client's own, unless the call has options that change it."""
-        if options.get("cache", None) not in (None, False):
-            raise ConfigError("cache= takes only False or None: this version of Trivet does not cache")
         if not PIPELINE_OPTIONS & options.keys():
             return self.pipeline
         return self._pipeline(
@@ -145,10 +159,23 @@ class Settings:
             self._retry_over(options["retry"]) if "retry" in options else self.retry,
             _auth(options["auth"]) if "auth" in options else self.auth,
             options.get("raise_for_status", self.raise_for_status),
+            self._caching_of(options.get("cache")),
         )
 
-    def _pipeline(self, timeout: Timeout, retry: Retry, auth: Auth | None, raises: bool) -> Pipeline:
-        policies = [*self._fixed_policies, Deadline(timeout), retry]
+    def _caching_of(self, value: Any) -> list[Policy]:
+        """What caches in one call. One that wants an answer of its own shares none with other calls."""
+        if value is None:
+            return self._caching
+        if value is False:
+            return [] if self.cache is None else [self.cache.bypassing()]
+        if value == "refresh":
+            return [] if self.cache is None else [self.cache.refreshing()]
+        raise ConfigError(f'cache= of a call takes False or "refresh", not {value!r:.80}: the client has the cache')
+
+    def _pipeline(
+        self, timeout: Timeout, retry: Retry, auth: Auth | None, raises: bool, caching: list[Policy]
+    ) -> Pipeline:
+        policies = [*self._fixed_policies, *caching, Deadline(timeout), retry]
         if auth is not None:
             policies.append(auth)
         if raises:
@@ -187,16 +214,13 @@ class Settings:
 
 
 def _from_config(config: Config) -> dict[str, Any]:
-    if config.cache_ttl is not None:
-        import warnings
-
-        warnings.warn("cache_ttl has no effect: this version of Trivet does not cache", stacklevel=5)
     from trivet.core.policies.auth.bearer import BearerAuth
 
     return {
         "auth": BearerAuth(config.api_key) if config.api_key is not None else None,
         "timeout": config.timeout,
         "retry": Retry(config.max_retries, Backoff(base=config.backoff_factor)),
+        "cache": config.cache_ttl,
         "debug": config.debug,
     }
 
@@ -236,6 +260,38 @@ def _breaker(value: Any) -> Breaker | None:
     if isinstance(value, Breaker):
         return value
     raise ConfigError(f"breaker= takes a Breaker, True or None, not {_kind(value)}")
+
+
+def _cache(value: Any, clock: Clock | None) -> Cache | None:
+    # Nought seconds keep nothing.
+    if value is None or value is False or (value == 0 and isinstance(value, int | float)):
+        return None
+    from trivet.core.caching.policy import Cache
+
+    if isinstance(value, Cache):
+        return value
+    if isinstance(value, int | float):
+        from trivet.stores.cache import Cache as CacheInMemory
+        from trivet.stores.memory import MemoryStore
+
+        # By another time than the client's, what is stored would seem to be long past.
+        store = MemoryStore() if clock is None else MemoryStore(clock=lambda: clock.now().wall)
+        return CacheInMemory(store, ttl=None if value is True else value)
+    raise ConfigError(f"cache= takes a Cache, True, a number of seconds or None, not {_kind(value)}")
+
+
+def _coalesce(value: Any, cache: Cache | None, shared: Coalesce | None) -> Coalesce | None:
+    if value is False or (value is None and cache is None):
+        return None
+    if value is None and shared is not None:
+        return shared
+    from trivet.core.policies.coalesce import Coalesce
+
+    if value is None or value is True:
+        return Coalesce()
+    if isinstance(value, Coalesce):
+        return value
+    raise ConfigError(f"coalesce= takes a Coalesce, True, False or None, not {_kind(value)}")
 
 
 def _rate_limit(value: Any) -> RateLimit | None:

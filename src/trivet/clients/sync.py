@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from trivet.clients.base import ClientBase
+from trivet.clients.caching import ClientCache
 from trivet.clients.config import Config
 from trivet.clients.options import BodyOptions, CallOptions, ClientOptions, takes
 from trivet.clients.session import SyncSession
@@ -178,9 +179,21 @@ class Client(ClientBase[SyncSession]):
         """A sibling with other options, which shares the connections. Closing it leaves them open."""
         return self._sibling(overrides)
 
+    @property
+    def cache(self) -> ClientCache:
+        """The cache, to forget what is stored: ``client.cache.invalidate("/users/*")``."""
+        return ClientCache(self._settings, lambda: self._session)
+
+    def clear_cache(self) -> None:
+        """Forget everything that the cache's store holds."""
+        self.cache.clear()
+
     def close(self) -> None:
-        """Close the connections; the client refuses calls from then on."""
-        self._leave_session().close()
+        """Close the connections, and the store of the cache; the client refuses calls from then on.
+
+        A store that other clients use as well opens again by itself.
+        """
+        self._leave_session().close(self._closing())
 
     def __enter__(self) -> Self:
         return self
