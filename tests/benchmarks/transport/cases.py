@@ -21,7 +21,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Case:
-    """A job for several clients, Trivet the first. `NAME@N` is a client with so many tasks or threads."""
+    """A job for several clients, Trivet the first.
+
+    `NAME@N` is a client with so many tasks or threads. In the cases of the cache, `NAME@CACHE` is one with such a cache.
+    """
 
     name: str
     title: str

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import NoReturn
@@ -44,11 +44,18 @@ def connections() -> int:
 
 
 class Window:
-    """CPU and wall-clock time of the requests within a time, once so many are done and the warm-up is over."""
+    """CPU and wall-clock time of the requests within a time, once so many are done and the warm-up is over.
 
-    def __init__(self, warm_up: float, seconds: float, least: int) -> None:
+    `aside` is called with their number at the beginning and at the end, outside of what is measured; what it then says
+    is printed too.
+    """
+
+    def __init__(
+        self, warm_up: float, seconds: float, least: int, aside: Callable[[int], dict[str, float]] | None = None
+    ) -> None:
         self._seconds = seconds
         self._least = least
+        self._aside = aside or (lambda done: {})
         self._due = time.perf_counter() + warm_up
         self._done = count(1)
         self._began: tuple[int, float, float] | None = None
@@ -66,6 +73,7 @@ class Window:
         wall, cpu = time.perf_counter(), time.process_time()
         if self._began is None:
             if done >= self._least:
+                self._aside(done)
                 gc.collect()
                 self._began = done, time.perf_counter(), time.process_time()
                 self._due = time.perf_counter() + self._seconds
@@ -76,6 +84,7 @@ class Window:
                 cpu=(cpu - self._began[2]) / requests * 1e6,
                 rate=requests / (wall - self._began[1]),
                 connections=connections(),
+                **self._aside(done),
             )
 
 

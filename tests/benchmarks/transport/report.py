@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from statistics import median
@@ -20,6 +20,14 @@ FIGURES = {
     "process": "the process, MiB",
     "traced": "allocated by Python, MiB",
     "growth": "the process, MiB",
+    "plain": "CPU µs without a cache",
+    "extra": "CPU µs more than without a cache",
+}
+COLUMNS = {
+    "cpu": "CPU µs for a request",
+    "rate": "requests/s",
+    "connections": "connections",
+    "speed": "MB/s of CPU time",
 }
 PAGE = """\
 # Benchmarks
@@ -28,12 +36,7 @@ What a call costs on a real connection, beside other clients. This page is writt
 `tests/benchmarks/bench_transport.py`, on a machine that also did other things. Figures of another day, machine or
 version differ, and only ratios compare: run `nox -s bench -- tests/benchmarks/bench_transport.py` for your own.
 
-| | |
-|---|---|
-| date | {date} |
-| machine | {machine} |
-| rounds | {rounds} |
-| versions | {versions} |
+{facts}
 
 ## How it was measured
 
@@ -141,7 +144,7 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def ratios(found: Figures, cases: Iterable[Case]) -> str:
+def ratios(found: Figures, cases: Iterable[Case], label: Callable[[str], str] = label) -> str:
     """Trivet's figures as shares of the others'."""
     rows = []
     for case in cases:
@@ -153,7 +156,7 @@ def ratios(found: Figures, cases: Iterable[Case]) -> str:
     return table(("case", "beside", "figure", "ratio", "goal", "met"), rows)
 
 
-def memory(found: Figures, cases: Iterable[Case]) -> str:
+def alone(found: Figures, cases: Iterable[Case]) -> str:
     """Figures of Trivet alone."""
     rows = []
     for case in cases:
@@ -165,33 +168,50 @@ def memory(found: Figures, cases: Iterable[Case]) -> str:
     return table(("case", "figure", "found", "goal", "met"), rows)
 
 
-def medians(found: Figures, cases: Iterable[Case]) -> str:
+def medians(
+    found: Figures,
+    cases: Iterable[Case],
+    columns: Mapping[str, str] = COLUMNS,
+    label: Callable[[str], str] = label,
+) -> str:
     """The figures of every client in every case that has ratios."""
     rows = []
     for case in cases:
         for client in case.clients:
             rounds = [figures for figures in found.get((case.name, client), []) if "cpu" in figures]
             if rounds:
-                keys = ("cpu", "rate", "connections", "speed")
-                each = [[figures[key] for figures in rounds if key in figures] for key in keys]
+                each = [[figures[key] for figures in rounds if key in figures] for key in columns]
                 cells = [f"{median(values):,.0f}" if values else "–" for values in each]
                 rows.append([case.title, label(client), *cells])
-    return table(("case", "client", "CPU µs for a request", "requests/s", "connections", "MB/s of CPU time"), rows)
+    return table(("case", "client", *columns.values()), rows)
+
+
+def facts(found: Figures, packages: Iterable[str]) -> str:
+    """When, on what and with what it was measured, for the head of a page."""
+    versions = {"Trivet": installed("trivet"), **{name: installed(name) for name in packages}}
+    rows = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine(),
+        "rounds": str(max(map(len, found.values()), default=0)),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items() if number),
+    }
+    return table(("", ""), rows.items())
+
+
+def loop() -> str:
+    """What the server runs under."""
+    return "uvloop" if installed("uvloop") else "asyncio"
 
 
 def page(found: Figures, cases: Iterable[Case], content: int) -> str:
     """The whole report."""
     cases = list(cases)
-    versions = {"Trivet": installed("trivet"), **{name: installed(name) for name in PEERS}}
     return PAGE.format(
-        date=datetime.now(UTC).date().isoformat(),
-        machine=machine(),
-        rounds=max(map(len, found.values()), default=0),
-        versions=", ".join(f"{name} {number}" for name, number in versions.items() if number),
-        loop="uvloop" if versions["uvloop"] else "asyncio",
+        facts=facts(found, PEERS),
+        loop=loop(),
         content=content,
         ratios=ratios(found, cases),
-        memory=memory(found, cases),
+        memory=alone(found, cases),
         memory_rounds=min(MEMORY_ROUNDS, max(map(len, found.values()), default=0)),
         medians=medians(found, cases),
     )

@@ -1,15 +1,21 @@
-"""Measuring in turn: round after round, every client of every case, each in a fresh process."""
+"""Measuring in turn: round after round, every client of every case, each in a fresh process.
+
+The server and the measurement are the modules `server` and `measure` of a package: of this one, or of another with
+cases like these.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from transport.cases import Case
 from transport.measure import STREAMED
@@ -34,9 +40,9 @@ def fingerprint() -> str:
 
 
 @contextmanager
-def server() -> Iterator[str]:
+def server(package: str) -> Iterator[str]:
     """The URL of a server that runs meanwhile."""
-    command = [sys.executable, "-m", "transport.server"]
+    command = [sys.executable, "-m", f"{package}.server"]
     with subprocess.Popen(command, cwd=FOLDER, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
@@ -45,14 +51,21 @@ def server() -> Iterator[str]:
             process.terminate()
 
 
-def measure(url: str, case: Case, client: str, *, quick: bool) -> dict[str, float]:
+def run(command: list[str], patience: float) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, or for so many seconds. What it leaves among the temporary files goes away."""
+    with TemporaryDirectory() as folder:
+        environment = {**os.environ, "TMPDIR": folder}
+        return subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=patience)
+
+
+def measure(package: str, url: str, case: Case, client: str, *, quick: bool) -> dict[str, float]:
     """One measurement. One that fails is told of, and the others go on."""
-    name, _, tasks = client.partition("@")
-    command = [sys.executable, "-m", "transport.measure", url, name, case.runtime, case.job, tasks or str(case.tasks)]
+    name, _, how = client.partition("@")
+    command = [sys.executable, "-m", f"{package}.measure", url, name, case.runtime, case.job, how or str(case.tasks)]
     command += ["--quick"] * quick
     patience = QUICK_PATIENCE if quick else PATIENCE
     try:
-        done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=patience, check=False)
+        done = run(command, patience)
     except subprocess.TimeoutExpired:
         print(f"{case.name}: {client} took more than {patience} s", file=sys.stderr)
         return {}
@@ -66,11 +79,13 @@ def measure(url: str, case: Case, client: str, *, quick: bool) -> dict[str, floa
     return figures
 
 
-def compare(cases: Iterable[Case], rounds: int, clients: Iterable[str] = (), *, quick: bool = False) -> Figures:
+def compare(
+    package: str, cases: Iterable[Case], rounds: int, clients: Iterable[str] = (), *, quick: bool = False
+) -> Figures:
     """Measure the cases, with all of their clients that are installed, or those of them that are named."""
     found: Figures = {}
     wanted = set(clients)
-    with server() as url:
+    with server(package) as url:
         for number in range(rounds):
             for case in cases:
                 if case.job in ("growth", "peak") and number >= MEMORY_ROUNDS:
@@ -81,7 +96,7 @@ def compare(cases: Iterable[Case], rounds: int, clients: Iterable[str] = (), *, 
                         rounds_before = found.setdefault((case.name, client), [])
                         # Failing may take long, and what fails at once will fail again.
                         hopeless = bool(rounds_before) and not rounds_before[0]
-                        figures = {} if hopeless else measure(url, case, client, quick=quick)
+                        figures = {} if hopeless else measure(package, url, case, client, quick=quick)
                         rounds_before.append(figures)
                         shown = " ".join(f"{key} {value:.2f}" for key, value in figures.items())
                         print(f"round {number + 1}: {case.name}: {client}: {shown}", file=sys.stderr, flush=True)

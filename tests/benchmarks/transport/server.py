@@ -1,7 +1,8 @@
 """The server that every client is measured against: small, and quick enough not to be what is measured.
 
 It knows GET requests without content, whole, in parts or several at once, and keeps its connections open. It prints
-its port, and ends when its standard input does: with the process that started it.
+its port, and ends when its standard input does: with the process that started it. Other benchmarks have it answer in
+another way.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ ITEM = {
 CONTENT = json.dumps(ITEM).encode()
 PIECE = bytes(256 * 1024)
 MAX_HEAD = 65536
+FIELDS = b"Cache-Control: no-store\r\nX-Request-Id: 6f1c0e9a2b7d4c35\r\n"
 
 
 class Date:
@@ -40,10 +42,9 @@ class Date:
 DATE = Date()
 
 
-def head(status: bytes, length: int, content_type: bytes = b"application/json") -> bytes:
+def head(status: bytes, length: int, content_type: bytes = b"application/json", more: bytes = FIELDS) -> bytes:
     """The head of a response but for its Date."""
     fields = b"Server: bench\r\nContent-Type: %b\r\nContent-Length: %d\r\n" % (content_type, length)
-    more = b"Cache-Control: no-store\r\nX-Request-Id: 6f1c0e9a2b7d4c35\r\n"
     return b"HTTP/1.1 " + status + b"\r\n" + fields + more
 
 
@@ -109,24 +110,24 @@ class Connection(asyncio.Protocol):
             self.transport.write(NOT_ALLOWED + DATE.line + b"\r\n")
 
 
-async def serve() -> None:
+async def serve(connection: type[Connection]) -> None:
     """Serve on a free port of the loopback interface."""
     loop = asyncio.get_running_loop()
     DATE.refresh()
-    server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=2048)
+    server = await loop.create_server(connection, "127.0.0.1", 0, backlog=2048)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 
-def main() -> None:
+def main(connection: type[Connection] = Connection) -> None:
     """Serve under uvloop if it is there."""
     pin(-1)
     try:
         import uvloop
     except ImportError:
-        asyncio.run(serve())
+        asyncio.run(serve(connection))
     else:
-        uvloop.run(serve())
+        uvloop.run(serve(connection))
 
 
 if __name__ == "__main__":
