@@ -147,6 +147,15 @@ def test_the_callers_own_credentials_go_before_those_of_the_client() -> None:
     assert nobody.get(own).from_cache
 
 
+def test_the_callers_own_key_in_the_url_is_part_of_the_url() -> None:
+    client, nobody = worlds(APIKeyAuth("client", query="key"), None)
+    own = f"{URL}?key=ada"
+    client.get(url=own)
+    assert client.get(url=own).from_cache
+    assert nobody.get(url=own).from_cache
+    assert not client.get(url=f"{URL}?key=bob").from_cache
+
+
 def test_what_they_are_is_told_by_the_auth_if_not_by_their_name() -> None:
     client, nobody = worlds(Tenant("client"), None)
     acme, other = {"X-Tenant": "acme"}, {"X-Tenant": "other"}

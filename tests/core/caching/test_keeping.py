@@ -133,6 +133,17 @@ def test_what_a_policy_after_the_cache_sets_tells_nobody_apart(name: str, reason
         assert world.events()[-1] == reason
 
 
+@pytest.mark.parametrize(
+    ("headers", "options"),
+    [({}, {"credentials": False}), ({"Authorization": "Bearer own"}, {})],
+    ids=["a request for another origin", "a request with credentials of its own"],
+)
+def test_nor_where_the_auth_keeps_out_of_the_way(headers: dict[str, str], options: dict[str, bool]) -> None:
+    world = World(ok(), policies=[BearerAuth("ada"), Setting("Cookie")])
+    world.get(headers, **options)
+    assert world.events()[-1] == "not stored: credentials were added by a policy after the cache"
+
+
 def test_unless_it_is_what_authenticates_the_request() -> None:
     world = World(ok(Vary="Accept, Authorization"), policies=[BearerAuth("ada")])
     assert [world.get().from_cache, world.get().from_cache] == [False, True]

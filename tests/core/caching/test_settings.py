@@ -57,4 +57,4 @@ def test_of_many_threads_one_has_it() -> None:
 
 def test_what_a_cache_goes_by_unless_it_is_told_otherwise() -> None:
     settings = Settings(MemoryStore(), Identities(None), Revalidations(), DEFAULT_LIMITS)
-    assert (settings.shared, settings.refresh, settings.streaming) == (False, False, False)
+    assert (settings.shared, settings.refresh, settings.bypass, settings.streaming) == (False,) * 4

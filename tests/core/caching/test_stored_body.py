@@ -118,6 +118,12 @@ def test_what_is_too_large_for_the_store_is_handed_on_all_the_same(pieces: list[
     assert (outcome.kept, outcome.forgone) == ([], ["not stored: it is too large for the store"])
 
 
+def test_what_is_just_large_enough_for_the_store_is_kept() -> None:
+    outcome = Outcome(b"123", b"4", store=memory(16))
+    assert outcome.read_all() == b"1234"
+    assert [content for content, _, _ in outcome.kept] == [b"1234"]
+
+
 @pytest.mark.parametrize(
     ("failing", "reason"),
     [
@@ -254,5 +260,5 @@ def test_a_store_that_fails_shows_nothing_of_its_own(damage: Any, failing: list[
     body = StoredBody(stored(b"one", store), store)
     with pytest.raises(ReadError) as caught:
         pieces(body, World(store=store, failing=failing))
-    assert caught.value.message == message
+    assert (caught.value.message, caught.value.sent) == (message, False)
     assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, message.startswith("the store failed"))
