@@ -93,7 +93,8 @@ class Upkeep:
         """Write what is in mind."""
         uses = list(self._uses.items())
         self._uses.clear()
-        connection.executemany("UPDATE entries SET used = ?2 WHERE id = ?1 AND used < ?2", uses)
+        changes = [(used, name, used) for name, used in uses]
+        connection.executemany("UPDATE entries SET used = ? WHERE id = ? AND used < ?", changes)
         connection.executemany("DELETE FROM contents WHERE content_id = ? AND staged", _popped(self._discarded))
 
     def after(self, connection: Connection, keep: str = "") -> bool:
