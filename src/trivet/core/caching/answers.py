@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trivet.core.caching.conditions import not_modified_headers
-from trivet.core.caching.ranges import partial_headers
+from trivet.core.caching.ranges import offset_of, partial_headers
 from trivet.core.caching.stored_body import StoredBody
 from trivet.core.http.response import Response
 
@@ -74,8 +74,8 @@ def _content(stored: Stored, store: Store, part: Part | None, *, streaming: bool
         if content is None or entry.coded or streaming:
             return None, StoredBody(stored, store)
         return content, None
-    offset = 0 if entry.part is None else entry.part.first
-    start, stop = part.first - offset, part.last + 1 - offset
+    start = offset_of(part, entry)
+    stop = start + part.size
     if content is None or entry.coded or streaming:
         return None, StoredBody(stored, store, start, stop)
     return content[start:stop], None

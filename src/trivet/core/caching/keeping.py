@@ -187,6 +187,6 @@ def _save(
 def _combined(handling: Handling, entry: Entry, content: bytes) -> tuple[Entry, bytes]:
     """The part together with what is stored of the same representation, if anything is (RFC 9111 §3.4)."""
     chosen = handling.chosen
-    if chosen is None or chosen.content is None or chosen.entry.coded:
+    if chosen is None or chosen.content is None:
         return entry, content
     return combine(chosen.entry, chosen.content, entry, content) or (entry, content)
