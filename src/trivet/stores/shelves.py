@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, Final, TypeAlias
 
 from trivet.core.caching.entry import Entry
+from trivet.core.caching.keys import target_of
 from trivet.core.caching.stored import Stored
 from trivet.core.caching.vary import MAX_VARIANTS, surplus
 
@@ -128,7 +129,7 @@ class Shelves:
         if shelf is None:
             self._shelves[key] = variant, entry.expires, cost, (*entry[:14], content_id, entry.coded), content
             if self._targets is not None:
-                self._targets.setdefault(_target(key), {})[key] = None
+                self._targets.setdefault(target_of(key), {})[key] = None
             if self.count > self._max_entries or self.size > self._max_bytes:
                 self._make_room(now)
             return True
@@ -156,10 +157,9 @@ class Shelves:
         if targets is None:
             targets = self._targets = {}
             for key in self._shelves:
-                targets.setdefault(_target(key), {})[key] = None
-        if prefix and _target(prefix) == prefix:
-            return [*targets.get(prefix, ()), *(key for key in targets.get("", ()) if key.startswith(prefix))]
-        return [key for key in self._shelves if key.startswith(prefix)]
+                targets.setdefault(target_of(key), {})[key] = None
+        target = target_of(prefix)
+        return [key for key in (targets.get(target, ()) if target else self._shelves) if key.startswith(prefix)]
 
     def _shelf(self, key: str) -> _Shelf | None:
         shelf = self._shelves.get(key)
@@ -205,12 +205,7 @@ class Shelves:
     def _forget(self, key: str) -> None:
         del self._shelves[key]
         if self._targets is not None:
-            target = _target(key)
+            target = target_of(key)
             del self._targets[target][key]
             if not self._targets[target]:
                 del self._targets[target]
-
-
-def _target(key: str) -> str:
-    """What a key begins with that all who ask for one target share: its first three words. It is empty for other texts."""
-    return key[: key.rfind(" ") + 1] if key.count(" ") == 3 else ""

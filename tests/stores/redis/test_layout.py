@@ -29,8 +29,9 @@ def test_a_prefix_with_a_target_has_the_target_of_all_keys_that_begin_so(prefix:
         assert split_key(prefix + rest) == (target, begin + rest)
 
 
-def test_the_target_of_a_key_is_its_prefix_for_all_users() -> None:
-    request = Request("GET", "https://api.example.com/users?page=2")
+@pytest.mark.parametrize("query", ["", "?page=2"])
+def test_the_target_of_a_key_is_its_prefix_for_all_users(query: str) -> None:
+    request = Request("GET", f"https://api.example.com/users{query}")
     target = target_prefix(request.method, request.url)
     for who in (None, "ada"):
         key = cache_key(request, who)

@@ -1,12 +1,13 @@
 """Cache keys (RFC 9111 §2): what stored responses are found by.
 
-A key is text of at most 200 ASCII characters: method, origin and path in clear, for people and for patterns,
-then two digests::
+A key is text of at most 200 ASCII characters, in four words: method, origin and path in clear, for people and for
+patterns, then two digests::
 
-    GET https://api.example.com/users 5b0d…(of method and whole URL) 9c1e…(of who asks), or "-" for nobody
+    GET https://api.example.com/users 5b0d…(of method and whole URL) 9c1e…(of who asks)
 
 Queries and credentials appear in digests only, since a key ends up in files and in other servers' memory. What
-is in clear is cut off if it is long; the digests never are, and they alone tell keys apart.
+is in clear is cut off if it is long. In the place of the first digest there is "-" if the whole URL is in clear, and in
+that of the second one for nobody.
 """
 
 from __future__ import annotations
@@ -22,12 +23,11 @@ from trivet.core.http.redaction import is_credential_field
 from trivet.core.http.request import Request
 from trivet.core.http.url import URL
 
-__all__ = ["MAX_KEY_LENGTH", "cache_key", "credentials_identity", "fixed_ttl_key", "target_prefix"]
+__all__ = ["MAX_KEY_LENGTH", "cache_key", "credentials_identity", "fixed_ttl_key", "target_of", "target_prefix"]
 
 MAX_KEY_LENGTH: Final = 200
 
 _CLEAR_LENGTH: Final = MAX_KEY_LENGTH - 2 * (1 + DIGEST_LENGTH)
-_NOBODY: Final = "-"
 
 
 def credentials_identity(request: Request) -> str | None:
@@ -71,9 +71,11 @@ def cache_key(request: Request, credentials: str | None) -> str:
     >>> request = Request("GET", "https://api.example.com/users?api_key=s3cret")
     >>> cache_key(request, None)
     'GET https://api.example.com/users 606628e8a440d18a610bf0a72bece8c9d08361eb -'
+    >>> cache_key(Request("GET", "https://api.example.com/users"), None)
+    'GET https://api.example.com/users - -'
     """
-    who = _NOBODY if credentials is None else digest(credentials)
-    return target_prefix(request.method, request.url) + who
+    target = target_prefix(request.method, request.url)
+    return f"{target}-" if credentials is None else target + digest(credentials)
 
 
 def fixed_ttl_key(request: Request, credentials: str | None, fields: Iterable[str] = ()) -> str:
@@ -88,31 +90,43 @@ def fixed_ttl_key(request: Request, credentials: str | None, fields: Iterable[st
     True
     """
     names = sorted({name.lower() for name in fields})
+    target = target_prefix(request.method, request.url, any_order=True)
     if credentials is None and not names:
-        who = _NOBODY
-    else:
-        who = digest(credentials, *[part for pair in selected(request.headers, names) for part in pair])
-    return target_prefix(request.method, request.url, any_order=True) + who
+        return f"{target}-"
+    return target + digest(credentials, *[part for pair in selected(request.headers, names) for part in pair])
 
 
-# To compute it takes longer than all the rest of a hit, and programs ask for the same targets again.
-@lru_cache(maxsize=1024)
 def target_prefix(method: str, url: URL, *, any_order: bool = False) -> str:
     """What the keys of all users for one method and URL begin with, and no other key does.
 
     Invalidation (RFC 9111 §4.4) takes them all. ``any_order`` is for the keys that `fixed_ttl_key` makes.
 
     >>> target_prefix("GET", URL("https://api.example.com/users"))
-    'GET https://api.example.com/users d4e4958bea7e5ba5a404568c6ad1c735a0aff170 '
+    'GET https://api.example.com/users - '
     """
     query = url.query
+    clear = f"{method} {url.origin}{url.path}"
+    # To digest what needs none would take as long as to store a response.
+    if not query and len(clear) <= _CLEAR_LENGTH:
+        return f"{clear} ~ " if any_order else f"{clear} - "
     if any_order and "&" in query:
         query = "&".join(sorted(query.split("&"), key=_parameter_name))
-    clear = f"{method} {url.origin}{url.path}"
     whole = digest("any order" if any_order else "as written", clear, query)
     if len(clear) > _CLEAR_LENGTH:
         clear = f"{clear[: _CLEAR_LENGTH - 1]}~"
     return f"{clear} {whole} "
+
+
+def target_of(key: str) -> str:
+    """What a key, or the beginning of one, shares with those of all who ask for the same target; empty if it is too short.
+
+    >>> target_of("GET https://api.example.com/users - 9c1e")
+    'GET https://api.example.com/users - '
+    >>> target_of("GET https://api.example.com/")
+    ''
+    """
+    words = key.split(" ", 3)
+    return key[: len(key) - len(words[3])] if len(words) == 4 else ""
 
 
 def _parameter_name(pair: str) -> str:

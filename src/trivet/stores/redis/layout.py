@@ -13,8 +13,8 @@ A value is a header of a fixed size and a record (`trivet.core.caching.record`),
 
 The header repeats what the server's scripts need of the record, which has checksums: the two have to agree.
 
-A target is what the keys of all users for one method and URL begin with: all up to the first digest. To remove these
-takes one look at the target. Keys without a digest have the empty target, and are found by going through all of them.
+A target is what the keys of all users for one method and URL begin with, see `trivet.core.caching.keys`. To remove these
+takes one look at the target. Other keys have the empty target, and are found by going through all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from trivet.core.caching.digests import DIGEST_LENGTH
+from trivet.core.caching.keys import target_of
 from trivet.core.caching.record import VERSION, CorruptEntry, dump_head, load_entry, load_head
 from trivet.core.caching.stored import Stored
 
@@ -43,7 +43,6 @@ NEVER: Final = 10**16 - 1
 
 _NUMBERS_AT: Final = ID_LENGTH + 1
 _RECORD_AT: Final = _NUMBERS_AT + 16 + 16 + 8
-_TARGET_END: Final = re.compile(rf" [0-9a-f]{{{DIGEST_LENGTH}}} ")
 _GLOB: Final = re.compile(rb"[*?\[\]\\]")
 
 
@@ -102,9 +101,8 @@ def split_key(key: str) -> tuple[str, str]:
     >>> split_key("GET https://a.example/ ")
     ('', 'GET https://a.example/ ')
     """
-    found = _TARGET_END.search(key)
-    end = found.end() if found else 0
-    return key[:end], key[end:]
+    target = target_of(key)
+    return target, key[len(target) :]
 
 
 def milliseconds(seconds: float) -> int:
