@@ -63,7 +63,7 @@ def make(kind: type[TrivetError], message: str = "it broke", **location: str) ->
 
 def traced() -> Trace:
     trace = Trace(Instant(0.0, 0.0))
-    trace.add(RequestSent, 0.0, (1, "GET", URL))
+    trace.note((RequestSent, 0.0, (1, "GET", URL)))
     return trace
 
 

@@ -54,6 +54,8 @@ class MemoryStore:
             if not isinstance(bound, int) or isinstance(bound, bool) or bound < 1:
                 raise ConfigError(f"MemoryStore: {name} takes a whole number from 1, not {bound!r}")
         self._max_bytes = max_bytes
+        # The size in bytes of the largest content that it would keep.
+        self.max_content = max_bytes // 4
         self._max_entries = max_entries
         self._clock = clock
         with _counting:
@@ -62,11 +64,6 @@ class MemoryStore:
         # Nothing foreign is called while it is held: not the clock, nor what `remove_where` is given.
         self._lock = Lock()
         self._shelves = Shelves(max_bytes, max_entries)
-
-    @property
-    def max_content(self) -> int:
-        """The size in bytes of the largest content that it would keep: a quarter of ``max_bytes``."""
-        return self._max_bytes // 4
 
     @property
     def size(self) -> int:
@@ -90,6 +87,9 @@ class MemoryStore:
 
     def find(self, key: str) -> Sequence[Stored]:
         """The stored responses with exactly this key, with their content."""
+        # Most keys that are not there never were.
+        if key not in self._shelves:
+            return ()
         now = self._clock()
         with self._lock:
             return self._shelves.find(key, now)

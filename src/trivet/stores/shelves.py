@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import islice
+from itertools import chain, islice
 from math import inf
 from typing import Any, Final, TypeAlias
 
@@ -18,21 +18,28 @@ __all__ = ["Kept", "Shelves", "cost_of"]
 _PER_ENTRY: Final = 1024
 _PER_FIELD: Final = 200
 # At how many keys to look for expired entries when room is needed.
-_SWEPT: Final = 16
+_SWEPT: Final = 4
+# How many lines of fields are remembered, to be shared by the entries that have the same; and of what size the rest of
+# an entry may be for its lines to be among them.
+_MOST_LINES: Final = 1024
+_LARGE: Final = 8192
 
-_Unused: TypeAlias = "tuple[str, float, int, tuple[Any, ...], bytes]"
-"""Variant, expiry, cost, the entry as a plain tuple, content: the only response of a key that was not asked for yet.
+_Unused: TypeAlias = "tuple[Any, ...]"
+"""The values of an entry, then its content, variant and cost: the only response of a key that was not asked for yet.
 
 Most of what is stored never is. The garbage collector does not go through plain tuples of plain values, which for
 thousands of entries would take as long as all the rest of storing them.
 """
+_ENTRY: Final = slice(len(Entry._fields))
+_EXPIRES: Final = Entry._fields.index("expires")
 
 
 def cost_of(entry: Entry, content: bytes) -> int:
     """How many of the store's bytes a response takes, about."""
     fields = entry.fields
     cost = _PER_ENTRY + len(content) + len(entry.key) + len(entry.url) + _PER_FIELD * len(fields)
-    cost += sum([len(name) + len(value) for name, value in fields])
+    # To join them takes less time than to add up their lengths.
+    cost += len(b"".join(chain.from_iterable(fields)))
     if entry.vary:
         cost += sum([_PER_FIELD + sum(map(len, filter(None, selecting))) for selecting in entry.vary])
     return cost
@@ -79,7 +86,7 @@ class Shelves:
     stay that came last. Times are in Unix seconds.
     """
 
-    __slots__ = ("_max_bytes", "_max_entries", "_shelves", "_targets", "count", "size")
+    __slots__ = ("_lines", "_max_bytes", "_max_entries", "_shelves", "_targets", "count", "size")
 
     def __init__(self, max_bytes: int, max_entries: int) -> None:
         self._max_bytes = max_bytes
@@ -88,8 +95,12 @@ class Shelves:
         self._shelves: OrderedDict[str, _Shelf | _Unused] = OrderedDict()
         # The keys of each target, from the first invalidation on: to some programs it never comes.
         self._targets: dict[str, dict[str, None]] | None = None
+        self._lines: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
         self.count = 0
         self.size = 0
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._shelves
 
     def find(self, key: str, now: float) -> tuple[Stored, ...]:
         """Those with this key, which is used by that."""
@@ -125,9 +136,10 @@ class Shelves:
             return False
         self.count += 1
         self.size += cost
-        shelf = self._shelf(key)
+        shelf = self._shelf(key) if key in self._shelves else None
         if shelf is None:
-            self._shelves[key] = variant, entry.expires, cost, (*entry[:14], content_id, entry.coded), content
+            fields = self._shared(entry.fields) if cost - len(content) < _LARGE else entry.fields
+            self._shelves[key] = (*entry[:6], fields, *entry[7:14], content_id, entry.coded, content, variant, cost)
             if self._targets is not None:
                 self._targets.setdefault(target_of(key), {})[key] = None
             if self.count > self._max_entries or self.size > self._max_bytes:
@@ -164,9 +176,19 @@ class Shelves:
     def _shelf(self, key: str) -> _Shelf | None:
         shelf = self._shelves.get(key)
         if isinstance(shelf, tuple):
-            variant, _, cost, entry, content = shelf
-            shelf = self._shelves[key] = _Shelf(key, Kept(Entry._make(entry), content, variant, cost))
+            content, variant, cost = shelf[_ENTRY.stop :]
+            shelf = self._shelves[key] = _Shelf(key, Kept(Entry._make(shelf[_ENTRY]), content, variant, cost))
         return shelf
+
+    def _shared(self, fields: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+        """The same lines, and the very objects that are kept already where there are some.
+
+        What a server says of one response it says of many: to keep it once leaves more room in every cache.
+        """
+        known = self._lines
+        if len(known) > _MOST_LINES:
+            known.clear()
+        return tuple(map(known.setdefault, fields, fields))
 
     def _fits(self) -> bool:
         return self.count <= self._max_entries and self.size <= self._max_bytes
@@ -175,14 +197,14 @@ class Shelves:
         if self._fits():
             return
         for key, shelf in list(islice(self._shelves.items(), _SWEPT)):
-            expires = shelf[1] if isinstance(shelf, tuple) else shelf.expires
+            expires = shelf[_EXPIRES] if isinstance(shelf, tuple) else shelf.expires
             if expires <= now and (full := self._shelf(key)) is not None:
                 self._drop_expired(full, now)
         while not self._fits():
             key, oldest = next(iter(self._shelves.items()))
             if isinstance(oldest, tuple):
                 self.count -= 1
-                self.size -= oldest[2]
+                self.size -= oldest[-1]
                 self._forget(key)
             else:
                 self._drop(oldest, oldest.found[0].variant)

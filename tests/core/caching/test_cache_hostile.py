@@ -163,8 +163,8 @@ def test_a_long_tag_is_not_sent_with_a_range() -> None:
 def test_names_too_long_to_be_names_are_not_remembered() -> None:
     name = "a" * 300
     assert selecting_fields(Headers({"Vary": f"Accept, {name}"})) is None
-    assert plain_lines([(name.encode(), b""), (b"Cache-Control", b"max-age=60")]) is None
-    assert plain_lines([(b"Cache-Control", f"max-age=60, {name}".encode())]) is None
+    assert plain_lines((*[(name.encode(), b"")] * 4, (b"Cache-Control", b"max-age=60"))) is None
+    assert plain_lines(((b"Cache-Control", f"max-age=60, {name}".encode()),)) is None
 
 
 def test_a_thousand_variants() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.caching.world import START, URL, BlockingStore, PieceByPiece, World, date, memory, ok, partial_content
+from trivet.core.caching.entry import Entry
 from trivet.core.caching.stored_body import IN_MEMORY
 from trivet.core.errors import ReadError
 from trivet.core.http.headers import Headers
@@ -353,6 +354,22 @@ def test_what_was_written_in_vain_is_forgotten(answer: Response, failing: list[s
     assert world.read(response) == LARGE
     assert response.trace is not None
     assert str(response.trace[-1]) == reason
+    assert (store.discarded, world.find()) == (1, [])
+
+
+class Declining(NotingWriter):
+    def commit(self, entry: Entry) -> bool:
+        return False
+
+
+def test_what_the_store_does_not_take_in_the_end_is_forgotten() -> None:
+    store = Noting()
+    store.writer = lambda: Declining(store)  # type: ignore[method-assign]  # of this one store
+    world = World(ok(content=LARGE), store=store, pieces=IN_MEMORY)
+    response = world.stream()
+    assert world.read(response) == LARGE
+    assert response.trace is not None
+    assert str(response.trace[-1]) == "not stored: the store did not take it"
     assert (store.discarded, world.find()) == (1, [])
 
 

@@ -90,6 +90,14 @@ def test_a_refreshing_twin_shares_the_store_but_uses_nothing_in_it(ttl: float | 
     assert (world.get().content, world.get().from_cache) == (b"three", True)
 
 
+def test_a_refresh_of_what_is_not_stored() -> None:
+    world = World(ok(Vary="Accept"), ok(Vary="Accept"))
+    twin = World(ok(Vary="Accept"), ok(Vary="Accept"), cache=world.cache.refreshing())
+    for headers in ({"Accept": "text/html"}, {"Accept": "text/plain"}):
+        assert twin.get(headers).cache_status == "trivet; fwd=request; stored"
+        assert twin.events()[0] == "cache miss: a refresh was asked for"
+
+
 # What passes it by.
 
 

@@ -62,7 +62,7 @@ def trace_of(events: Sequence[Event], started: float = 0.0) -> Trace:
     for event in events:
         # Those of Trivet are tuples, which their protocol does not say.
         _, *values = cast("tuple[Any, ...]", event)
-        made.add(type(event), event.at, tuple(values))
+        made.note((type(event), event.at, tuple(values)))
     return made
 
 
@@ -125,7 +125,7 @@ def test_events_may_be_added_while_a_trace_is_read() -> None:
 
     seen = 0
     for event in trace:
-        trace.add(AuthRefreshed, event.at + 10, ())
+        trace.note((AuthRefreshed, event.at + 10, ()))
         seen += 1
 
     assert (seen, len(trace)) == (2, 4)

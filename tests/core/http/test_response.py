@@ -172,7 +172,7 @@ def test_no_links() -> None:
 
 def traced(*arguments: object) -> Trace:
     trace = Trace(Instant(0.0, 0.0))
-    trace.add(RequestSent, 0.0, arguments)
+    trace.note((RequestSent, 0.0, arguments))
     return trace
 
 

@@ -38,7 +38,7 @@ from trivet.core.exchange.bodies import FlowBody
 from trivet.core.exchange.exchange import Exchange
 from trivet.core.exchange.instant import Instant
 from trivet.core.exchange.trace import RequestCollapsed
-from trivet.core.policies.coalesce import Coalesce, is_shareable
+from trivet.core.policies.coalesce import Coalesce
 from trivet.testing import Playbook, VirtualClock
 
 URL = "https://api.example.com/users"
@@ -194,7 +194,6 @@ def test_what_comes_later_is_sent_anew() -> None:
     ],
 )
 def test_what_is_shared(request_: Request) -> None:
-    assert is_shareable(request_)
     calls = Calls()
     calls.begin(request_)
     assert len(calls.waiting(2, request_)) == 2
@@ -214,7 +213,6 @@ def test_what_is_shared(request_: Request) -> None:
     ids=repr,
 )
 def test_what_goes_by_itself(request_: Request) -> None:
-    assert not is_shareable(request_)
     calls = Calls()
     for _ in range(2):
         calls.begin(request_).expect(SendRequest)

@@ -8,7 +8,7 @@ from typing import Final
 
 from trivet.core.http.redaction import is_credential_field
 
-__all__ = ["DIGEST_LENGTH", "digest", "is_credential"]
+__all__ = ["DIGEST_LENGTH", "digest", "digest_of", "is_credential"]
 
 _SIZE: Final = 20
 DIGEST_LENGTH: Final = 2 * _SIZE
@@ -28,7 +28,15 @@ def digest(*parts: str | None) -> str:
     5
     """
     # Lengths tell where one text ends, so that no two lists of texts become the same bytes.
-    text = "".join(["-" if part is None else f"{len(part)}:{part}" for part in parts])
+    return digest_of("".join(["-" if part is None else f"{len(part)}:{part}" for part in parts]))
+
+
+def digest_of(text: str) -> str:
+    """A digest in hexadecimal of one text.
+
+    >>> len(digest_of("a"))
+    40
+    """
     # A copy takes half the time of a new one.
     state = _BEGUN.copy()
     state.update(text.encode("utf-8", "surrogatepass"))

@@ -12,7 +12,7 @@ from trivet.core.http.headers import Headers
 
 if TYPE_CHECKING:
     from trivet.core.caching.directives import ResponseDirectives
-    from trivet.core.caching.entry import Part, Selecting
+    from trivet.core.caching.entry import Part
     from trivet.core.http.request import Request
     from trivet.core.http.response import Response
 
@@ -40,37 +40,22 @@ def draft_entry(
         lines = without_private(Headers.from_raw(lines), directives, shared=shared).lines
     names = selecting_fields(response.headers)
     vary = None if names is None else selected(request.headers, names)
-    return entry_of(key, request, response, lines, vary, now, expires, part)
-
-
-def entry_of(
-    key: str,
-    request: Request,
-    response: Response,
-    lines: tuple[tuple[bytes, bytes], ...],
-    vary: Selecting | None,
-    now: float,
-    expires: float,
-    part: Part | None = None,
-) -> Entry:
-    """The entry that these make up."""
     content = b"" if response.body is not None else response.content
-    # By position: named arguments take twice the time.
     return Entry(
-        key,
-        request.method,
-        request.url.redacted,
-        response.status,
-        response.reason,
-        response.http_version,
-        lines,
-        vary,
-        now - response.elapsed,
-        now,
-        expires,
-        len(content),
-        crc32(content),
-        part,
+        key=key,
+        method=request.method,
+        url=request.url.redacted,
+        status=response.status,
+        reason=response.reason,
+        http_version=response.http_version,
+        fields=lines,
+        vary=vary,
+        request_time=now - response.elapsed,
+        response_time=now,
+        expires=expires,
+        size=len(content),
+        crc=crc32(content),
+        part=part,
     )
 
 

@@ -13,7 +13,7 @@ from trivet.core.caching.partial import answer_range, complete
 from trivet.core.caching.reuse import Outcome, decide
 from trivet.core.caching.validating import heed, revalidate_later, validate
 from trivet.core.caching.vary import choose, matches
-from trivet.core.errors import DecodingError, ReadError
+from trivet.core.errors import DecodingError, LocalProtocolError, ReadError
 from trivet.core.policies.send import read_content, too_large
 
 if TYPE_CHECKING:
@@ -68,26 +68,28 @@ class Handling:
 
     def run(self) -> Flow[Response]:
         """Answer the request."""
-        chosen = yield from self.look_up()
-        if self.settings.refresh:
-            return (yield from self.ask("request", "a refresh was asked for"))
-        if chosen is None:
-            return (yield from self._unmatched())
-        reuse = decide(self.asked, chosen, shared=self.settings.shared, now=self.call.now.wall)
-        if self.asking.ranged and self.request.method == "GET":
-            return (yield from answer_range(self, chosen, reuse))
-        if chosen.entry.part is not None:
-            return (yield from complete(self, chosen, reuse))
-        if self.asking.conditional:
-            return (yield from self._conditional(chosen, reuse))
-        if reuse.outcome is Outcome.VALIDATE:
-            return (yield from validate(self, reuse.forward, reuse.reason))
-        return (yield from self.use(chosen, reuse))
+        if not self.settings.store.instant:
+            return self._run()
+        found = self.found_at_once()
+        return self._begin(self.choose(found)) if found else self._unmatched()
 
     def look_up(self) -> Flow[Stored | None]:
         """Find what is stored, and choose."""
-        finding = FindEntries(self.settings.store, self.key)
-        found = self.found = self.at_once(finding, ()) if finding.instant else (yield from self.on_store(finding, ()))
+        store = self.settings.store
+        if store.instant:
+            return self.choose(self.found_at_once())
+        return self.choose((yield from self.on_store(FindEntries(store, self.key), ())))
+
+    def found_at_once(self) -> Sequence[Stored]:
+        """What is stored in a store that does not block: that is no I/O, and the driver's part would double its price."""
+        try:
+            return self.settings.store.find(self.key)
+        except Exception as error:
+            return self.without_store(FindEntries, error, ())
+
+    def choose(self, found: Sequence[Stored]) -> Stored | None:
+        """Choose from what was found."""
+        self.found = found
         headers = self.request.headers
         if len(found) == 1:
             self.chosen = found[0] if matches(found[0].entry.vary, headers) else None
@@ -98,26 +100,24 @@ class Handling:
 
     def on_store(self, action: StoreAction[T], otherwise: T) -> Flow[T]:
         """Have something done with the store, and go on whatever becomes of it."""
-        if action.instant:
-            return self.at_once(action, otherwise)
         try:
-            return (yield from action)
+            return action.perform() if action.instant else (yield from action)
         except Exception as error:
-            return self._without_store(action, error, otherwise)
+            return self.without_store(type(action), error, otherwise)
 
-    def at_once(self, action: StoreAction[T], otherwise: T) -> T:
-        """The same for an action that does not block: that is no I/O, and the driver's part would double its price."""
-        try:
-            return action.perform()
-        except Exception as error:
-            return self._without_store(action, error, otherwise)
+    def without_store(self, action: type[StoreAction[T]], error: Exception, otherwise: T) -> T:
+        """Go on without the store, which has failed."""
+        # Its message may hold anything.
+        self.call.record(StoreFailed, error, action.__name__, type(error).__name__)
+        return otherwise
 
     def ask(self, fwd: str, reason: str) -> Flow[Response]:
         """Have the server answer, and store what it says. ``fwd`` is a word of RFC 9211 for why."""
         if self.asked.only_if_cached:
             return self.refuse(fwd, reason)
-        self.note(CacheMissed, reason)
-        response = yield from self.forward(self.request, self.call)
+        request, call = self.request, self.call
+        call.record(CacheMissed, request, request.method, request.url.redacted, reason)
+        response = yield from self.forward(request, call)
         if self.chosen is not None:
             yield from heed(self, response)
         yield from keep(self, response, fwd)
@@ -181,33 +181,59 @@ class Handling:
                 return None
         return response
 
+    def sent(self, response: Response) -> Request:
+        """The request that was answered, as it was sent."""
+        try:
+            return response.request
+        except LocalProtocolError:
+            # A policy has made the response up.
+            return self.request
+
     def note(self, event: type, reason: str) -> None:
         """Record an event about this request."""
         request = self.request
         self.call.record(event, request, request.method, request.url.redacted, reason)
 
+    def _run(self) -> Flow[Response]:
+        chosen = yield from self.look_up()
+        return (yield from self._begin(chosen))
+
+    def _begin(self, chosen: Stored | None) -> Flow[Response]:
+        """What to do now that it is known what is stored."""
+        if chosen is None:
+            return self._unmatched()
+        if self.settings.refresh:
+            return self.ask("request", "a refresh was asked for")
+        reuse = decide(self.asked, chosen, shared=self.settings.shared, now=self.call.now.wall)
+        if self.asking.ranged and self.request.method == "GET":
+            return answer_range(self, chosen, reuse)
+        if chosen.entry.part is not None:
+            return complete(self, chosen, reuse)
+        if self.asking.conditional:
+            return self._conditional(chosen, reuse)
+        if reuse.outcome is Outcome.VALIDATE:
+            return validate(self, reuse.forward, reuse.reason)
+        return self.use(chosen, reuse)
+
     def _unmatched(self) -> Flow[Response]:
         """What to do when nothing stored was selected by fields like the request's."""
+        if self.settings.refresh:
+            return self.ask("request", "a refresh was asked for")
         if not self.found:
-            return (yield from self.ask("uri-miss", "nothing is stored"))
+            return self.ask("uri-miss", "nothing is stored")
         reason = "what is stored was selected by other fields"
         if self.asking.ranged or self.asking.conditional:
-            return (yield from self.ask("vary-miss", reason))
+            return self.ask("vary-miss", reason)
         # The server may say that it would send one of them (RFC 9111 §4.1, §4.3.1).
-        return (yield from validate(self, "vary-miss", reason))
-
-    def _without_store(self, action: StoreAction[T], error: Exception, otherwise: T) -> T:
-        # Its message may hold anything.
-        self.call.record(StoreFailed, error, type(action).__name__, type(error).__name__)
-        return otherwise
+        return validate(self, "vary-miss", reason)
 
     def _conditional(self, chosen: Stored, reuse: Reuse) -> Flow[Response]:
         """Answer a request with conditions of its own (RFC 9111 §4.3.2), or leave it to the server."""
         if reuse.outcome is Outcome.VALIDATE:
-            return (yield from self.ask(reuse.forward, reuse.reason))
+            return self.ask(reuse.forward, reuse.reason)
         if not answerable(self.request.headers):
-            return (yield from self.ask("request", "its conditions are for the server"))
-        return (yield from self.use(chosen, reuse))
+            return self.ask("request", "its conditions are for the server")
+        return self.use(chosen, reuse)
 
     def _unmodified(self, chosen: Stored) -> bool:
         return self.asking.conditional and chosen.entry.status == 200 and not_modified(self.request.headers, chosen)

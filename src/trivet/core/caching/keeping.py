@@ -9,17 +9,16 @@ from trivet.core.caching.actions import CommitContent, RemoveEntry, SaveEntry
 from trivet.core.caching.combining import combine
 from trivet.core.caching.digests import is_credential
 from trivet.core.caching.directives import ResponseDirectives
-from trivet.core.caching.drafting import draft_entry, entry_of, is_of_use, useful_until
+from trivet.core.caching.drafting import draft_entry, is_of_use, useful_until
 from trivet.core.caching.entry import Part
 from trivet.core.caching.events import EntriesInvalidated, ResponseNotStored, ResponseStored
 from trivet.core.caching.freshness import freshness_lifetime
 from trivet.core.caching.keys import credentials_identity
-from trivet.core.caching.plain import plain_lines, verdict_on
+from trivet.core.caching.plain import draft_plain
 from trivet.core.caching.ranges import ByteRange, byte_range, content_range
 from trivet.core.caching.stored_body import StoringBody, discard
 from trivet.core.caching.storing import may_store
 from trivet.core.caching.vary import selected
-from trivet.core.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from trivet.core.caching.entry import Entry
@@ -34,6 +33,7 @@ Keeping: TypeAlias = "Flow[None] | tuple[()]"
 """What is still to be done to store a response: a flow, or nothing."""
 
 _NOTHING: Final[tuple[()]] = ()
+_BAD_PART: Final = "not stored: a part that is not of the size it says, or large"
 
 _REPLACING: Final = frozenset({301, 302, 303, 307, 308, 404, 410})
 """Statuses other than 2xx that say what is there now; the others say that something went wrong."""
@@ -45,7 +45,11 @@ def keep(handling: Handling, response: Response, fwd: str) -> Keeping:
     One whose content is still to be read is stored when it has been. ``fwd`` is for Cache-Status.
     """
     response.note_cache(fwd=fwd)
-    if sent(handling, response).method != handling.request.method:
+    plain = draft_plain(handling, response)
+    if plain is not None:
+        entry, reason = plain
+        return _save(handling, response, entry, reason, response.content)
+    if handling.sent(response).method != handling.request.method:
         # Such as one for a token, which answers where there is none.
         handling.note(ResponseNotStored, "not stored: it answers a request of another method")
         return _NOTHING
@@ -55,23 +59,23 @@ def keep(handling: Handling, response: Response, fwd: str) -> Keeping:
 def keep_as(handling: Handling, response: Response, entry: Entry | None, reason: str) -> Keeping:
     """Store the response as this entry, when its content is there; None is for one that is not stored, for a reason."""
     identity = handling.identity
-    if identity is not None and not handling.settings.identities.confirm(identity, sent(handling, response)):
+    if identity is not None and not handling.settings.identities.confirm(identity, handling.sent(response)):
         handling.note(ResponseNotStored, "not stored: the credentials changed on the way")
         return _NOTHING
     if entry is None:
         handling.note(ResponseNotStored, reason)
         return _displace(handling) if _replaces(handling, response) else _NOTHING
-    changed = _changed_on_the_way(handling, entry, sent(handling, response))
+    changed = _changed_on_the_way(handling, entry, handling.sent(response))
     if changed is not None:
         handling.note(ResponseNotStored, f"not stored: {changed} by a policy after the cache")
         return _NOTHING
     if response.body is not None:
         entry = entry._replace(coded="Content-Encoding" in response.headers)
-        save = partial(_save, handling, response, entry, reason)
+        save = partial(_save_what_was_read, handling, response, entry, reason)
         forgo = partial(handling.note, ResponseNotStored)
         response.body = StoringBody(response.body, handling.settings.store, save, forgo)
         return _NOTHING
-    return _save(handling, response, entry, reason, response.content, entry.size, entry.crc)
+    return _save(handling, response, entry, reason, response.content)
 
 
 def _changed_on_the_way(handling: Handling, entry: Entry, was: Request) -> str | None:
@@ -104,19 +108,11 @@ def _displace(handling: Handling) -> Flow[None]:
 def draft(handling: Handling, response: Response) -> tuple[Entry | None, str]:
     """The entry to be saved, if any, and why (not)."""
     request, settings = handling.request, handling.settings
-    if response.status == 200 and response.body is None and not (settings.shared or handling.asked.no_store):
-        found = plain_lines(response.headers.lines) if request.method == "GET" else None
-        if found is not None:
-            lines, control = found
-            plain = verdict_on(control, shared=False)
-            if plain is not None:
-                now = handling.call.now.wall
-                return entry_of(handling.key, request, response, lines, (), now, now + plain.useful), plain.reason
     directives = ResponseDirectives.of(response.headers)
     asked = request
     if settings.shared:
         # Authentication comes after the cache, and counts (RFC 9111 §3.5).
-        asked = request.replace(headers=sent(handling, response).headers)
+        asked = request.replace(headers=handling.sent(response).headers)
     verdict = may_store(asked, response, shared=settings.shared, asked=handling.asked, directives=directives)
     if not verdict.allowed:
         return None, verdict.reason
@@ -132,15 +128,6 @@ def draft(handling: Handling, response: Response) -> tuple[Entry | None, str]:
     expires = useful_until(now, directives, lifetime)
     entry = draft_entry(handling.key, request, response, directives, shared=shared, now=now, expires=expires, part=part)
     return entry, verdict.reason
-
-
-def sent(handling: Handling, response: Response) -> Request:
-    """The request that was answered, as it was sent."""
-    try:
-        return response.request
-    except LocalProtocolError:
-        # A policy has made the response up.
-        return handling.request
 
 
 def _part(request: Request, response: Response) -> Part | None:
@@ -163,24 +150,51 @@ def _content_length(headers: Headers) -> int:
     return int(length) if length.isascii() and length.isdigit() and len(length) <= 18 else 0
 
 
-def _save(
+def _save(handling: Handling, response: Response, entry: Entry, reason: str, content: bytes) -> Keeping:
+    """Save an entry whose content is in memory: at once, if the store does not block."""
+    if entry.part is not None:
+        if entry.part.size != entry.size:
+            handling.note(ResponseNotStored, _BAD_PART)
+            return _NOTHING
+        entry, content = _combined(handling, entry, content)
+    store = handling.settings.store
+    if not store.instant:
+        return _save_by(SaveEntry(store, entry, content), handling, response, reason)
+    try:
+        saved = store.save(entry, content)
+    except Exception as error:
+        saved = handling.without_store(SaveEntry, error, False)
+    _note_saved(saved, handling, response, reason)
+    return _NOTHING
+
+
+def _save_by(action: SaveEntry | CommitContent, handling: Handling, response: Response, reason: str) -> Flow[None]:
+    saved = yield from handling.on_store(action, False)
+    if not saved and isinstance(action, CommitContent):
+        discard(action.writer)
+    _note_saved(saved, handling, response, reason)
+
+
+def _save_what_was_read(
     handling: Handling, response: Response, entry: Entry, reason: str, content: bytes | Writer, size: int, crc: int
 ) -> Flow[None]:
-    store = handling.settings.store
-    if size != entry.size or crc != entry.crc:
-        entry = entry._replace(size=size, crc=crc)
-    if entry.part is not None:
-        if entry.part.size != size or not isinstance(content, bytes):
-            discard(content)
-            handling.note(ResponseNotStored, "not stored: a part that is not of the size it says, or large")
-            return
-        entry, content = _combined(handling, entry, content)
-    action = SaveEntry(store, entry, content) if isinstance(content, bytes) else CommitContent(store, content, entry)
-    if handling.at_once(action, False) if action.instant else (yield from handling.on_store(action, False)):
+    """Save an entry of whose content the size and the sum are known by now."""
+    entry = entry._replace(size=size, crc=crc)
+    if isinstance(content, bytes):
+        yield from _save(handling, response, entry, reason, content)
+    elif entry.part is None:
+        action = CommitContent(handling.settings.store, content, entry)
+        yield from _save_by(action, handling, response, reason)
+    else:
+        discard(content)
+        handling.note(ResponseNotStored, _BAD_PART)
+
+
+def _note_saved(saved: bool, handling: Handling, response: Response, reason: str) -> None:
+    if saved:
         response.note_cache(stored=True)
         handling.note(ResponseStored, reason)
     else:
-        discard(content)
         handling.note(ResponseNotStored, "not stored: the store did not take it")
 
 

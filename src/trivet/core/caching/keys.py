@@ -17,7 +17,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
-from trivet.core.caching.digests import DIGEST_LENGTH, digest
+from trivet.core.caching.digests import DIGEST_LENGTH, digest, digest_of
 from trivet.core.caching.vary import selected
 from trivet.core.http.redaction import is_credential_field
 from trivet.core.http.request import Request
@@ -70,7 +70,7 @@ def cache_key(request: Request, credentials: str | None) -> str:
 
     >>> request = Request("GET", "https://api.example.com/users?api_key=s3cret")
     >>> cache_key(request, None)
-    'GET https://api.example.com/users 606628e8a440d18a610bf0a72bece8c9d08361eb -'
+    'GET https://api.example.com/users 2659f034d5cc0d95a225b8f7f0aff397366187fc -'
     >>> cache_key(Request("GET", "https://api.example.com/users"), None)
     'GET https://api.example.com/users - -'
     """
@@ -111,7 +111,8 @@ def target_prefix(method: str, url: URL, *, any_order: bool = False) -> str:
         return f"{clear} ~ " if any_order else f"{clear} - "
     if any_order and "&" in query:
         query = "&".join(sorted(query.split("&"), key=_parameter_name))
-    whole = digest("any order" if any_order else "as written", clear, query)
+    # No path holds a question mark, nor a method a space.
+    whole = digest_of(f"{'any order' if any_order else 'as written'} {clear}?{query}")
     if len(clear) > _CLEAR_LENGTH:
         clear = f"{clear[: _CLEAR_LENGTH - 1]}~"
     return f"{clear} {whole} "

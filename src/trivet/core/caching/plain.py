@@ -7,10 +7,13 @@ remembered, so that such a response costs one look at each of its lines; every o
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from zlib import crc32
 
 from trivet.core.caching.directives import RequestDirectives, ResponseDirectives
 from trivet.core.caching.drafting import useful_until
+from trivet.core.caching.entry import Entry
 from trivet.core.caching.freshness import freshness_lifetime
 from trivet.core.caching.storing import is_of_the_connection, may_store
 from trivet.core.http.headers import Headers
@@ -18,10 +21,11 @@ from trivet.core.http.request import Request
 from trivet.core.http.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from trivet.core.caching.handling import Handling
 
 # What is longer is not remembered, lest a server fill the memory with it.
-_LONG: Final = 256
+_LONGEST_CONTROL: Final = 256
+_LONGEST_NAMES: Final = 1024
 
 Lines: TypeAlias = "tuple[tuple[bytes, bytes], ...]"
 
@@ -33,44 +37,76 @@ class Verdict(NamedTuple):
     useful: float
 
 
-# What a field is to the common case. Plain numbers, since the members of an Enum take longer to look up than to compare.
-_KEPT: Final = 0
-_DROPPED: Final = 1
-_CONTROL: Final = 2
-_CONNECTION: Final = 3
-_OTHER: Final = 4
+class _Shape(NamedTuple):
+    """What the names of a response's lines tell, by the places of these lines.
 
-_roles: dict[bytes, int] = {}
-_MOST_ROLES: Final = 512
+    ``control``: of Cache-Control; ``connection``: of Connection; ``kept``: of those to be stored, None for all.
+    """
+
+    control: int
+    connection: tuple[int, ...]
+    kept: tuple[int, ...] | None
 
 
-def plain_lines(lines: Iterable[tuple[bytes, bytes]]) -> tuple[Lines, bytes] | None:
+_name: Final = itemgetter(0)
+
+
+def draft_plain(handling: Handling, response: Response) -> tuple[Entry, str] | None:
+    """The entry of a response of the common kind, whose content is there, and why it is stored; None for any other one."""
+    settings, request = handling.settings, handling.request
+    if response.status != 200 or response.body is not None or settings.shared:
+        return None
+    if request.method != "GET" or handling.asked.no_store or handling.identity is not None:
+        return None
+    sent = handling.sent(response)
+    # No key tells what a policy after the cache may have put in, but for what the `Auth` adds.
+    if sent is not request and (sent.method != "GET" or not settings.identities.signs(request)):
+        return None
+    found = plain_lines(response.headers.lines)
+    verdict = None if found is None else verdict_on(found[1], shared=False)
+    if found is None or verdict is None:
+        return None
+    now, content = handling.call.now.wall, response.content
+    # By position: named arguments take twice the time.
+    entry = Entry(
+        handling.key,
+        "GET",
+        request.url.redacted,
+        200,
+        response.reason,
+        response.http_version,
+        found[0],
+        (),
+        now - response.elapsed,
+        now,
+        now + verdict.useful,
+        len(content),
+        crc32(content),
+    )
+    return entry, verdict.reason
+
+
+def plain_lines(lines: Lines) -> tuple[Lines, bytes] | None:
     """The lines to be stored of a response, and its Cache-Control; None if anything else may count.
 
-    >>> plain_lines([(b"Connection", b"close"), (b"ETag", b'"a"'), (b"Cache-Control", b"max-age=60")])
+    >>> plain_lines(((b"Connection", b"close"), (b"ETag", b'"a"'), (b"Cache-Control", b"max-age=60")))
     (((b'ETag', b'"a"'), (b'Cache-Control', b'max-age=60')), b'max-age=60')
-    >>> plain_lines([(b"Vary", b"Accept"), (b"Cache-Control", b"max-age=60")]) is None
+    >>> plain_lines(((b"Vary", b"Accept"), (b"Cache-Control", b"max-age=60"))) is None
     True
     """
-    kept: list[tuple[bytes, bytes]] = []
-    control = None
-    for line in lines:
-        role = _roles.get(line[0])
-        if role is None:
-            role = _learn(line[0])
-        if role:
-            if role == _DROPPED:
-                continue
-            if role == _CONNECTION:
-                # Whatever else it says names fields.
-                if line[1].lower() not in (b"keep-alive", b"close"):
-                    return None
-                continue
-            if role == _OTHER or control is not None:
-                return None
-            control = line[1]
-        kept.append(line)
-    return None if control is None or len(control) > _LONG else (tuple(kept), control)
+    # Whatever a server answers, it sends the same fields as a rule. No name holds a line feed.
+    names = b"\n".join(map(_name, lines))
+    shape = _shape(names) if len(names) <= _LONGEST_NAMES else None
+    if shape is None:
+        return None
+    control = lines[shape.control][1]
+    if len(control) > _LONGEST_CONTROL:
+        return None
+    for place in shape.connection:
+        # Whatever else it says names fields.
+        if lines[place][1].lower() not in (b"keep-alive", b"close"):
+            return None
+    return lines if shape.kept is None else tuple([lines[place] for place in shape.kept]), control
 
 
 @lru_cache(maxsize=256)
@@ -93,19 +129,12 @@ _ASKED = Request("GET", "https://localhost/")
 _NOTHING_ASKED = RequestDirectives()
 
 
-def _learn(name: bytes) -> int:
-    """What a field is, by its name as it was sent."""
-    if len(name) > _LONG:
-        return _OTHER
-    lower = name.lower()
-    if lower == b"cache-control":
-        role = _CONTROL
-    elif lower == b"connection":
-        role = _CONNECTION
-    elif is_of_the_connection(lower):
-        role = _DROPPED
-    else:
-        role = _OTHER if lower == b"vary" else _KEPT
-    if len(_roles) < _MOST_ROLES:
-        _roles[name] = role
-    return role
+@lru_cache(maxsize=256)
+def _shape(names: bytes) -> _Shape | None:
+    """What the names of lines tell; None if that is not all that counts."""
+    lower = names.lower().split(b"\n")
+    if b"vary" in lower or lower.count(b"cache-control") != 1:
+        return None
+    kept = tuple([place for place, name in enumerate(lower) if not is_of_the_connection(name)])
+    connection = tuple([place for place, name in enumerate(lower) if name == b"connection"])
+    return _Shape(lower.index(b"cache-control"), connection, None if len(kept) == len(lower) else kept)

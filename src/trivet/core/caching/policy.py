@@ -133,21 +133,23 @@ class _Placed(Policy):
         return self._unsafe(request, call, forward)
 
     def _answer(self, request: Request, call: Call, forward: Forward) -> Flow[Response]:
-        identities, asking = self._settings.identities, self._reader.read(request)
-        identity = None
+        asking = self._reader.read(request)
         try:
-            who = identities.of(request, asking.identity)
+            who = self._settings.identities.of(request, asking.identity)
         except Unidentified:
-            try:
-                who, identity = yield from identities.ask(request, asking.identity)
-            except Unidentified:
-                reason = "nobody can say whose the credentials are: override Auth.identify"
-                return (yield from self._past(request, call, forward, "bypass", reason))
+            return self._answer_whoever_asks(request, asking, call, forward)
+        handling = self._handling_for(who, request, asking, call, forward)
+        return handling.run() if self._fixed_ttl is None else self._fixed_ttl.run(handling)
+
+    def _answer_whoever_asks(self, request: Request, asking: Asking, call: Call, forward: Forward) -> Flow[Response]:
+        try:
+            who, identity = yield from self._settings.identities.ask(request, asking.identity)
+        except Unidentified:
+            reason = "nobody can say whose the credentials are: override Auth.identify"
+            return (yield from self._past(request, call, forward, "bypass", reason))
         handling = self._handling_for(who, request, asking, call, forward)
         handling.identity = identity
-        if self._fixed_ttl is not None:
-            return (yield from self._fixed_ttl.run(handling))
-        return (yield from handling.run())
+        return (yield from handling.run() if self._fixed_ttl is None else self._fixed_ttl.run(handling))
 
     def _handling_for(
         self, who: str | None, request: Request, asking: Asking, call: Call, forward: Forward

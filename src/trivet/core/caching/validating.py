@@ -9,7 +9,7 @@ from trivet.core.caching.directives import ResponseDirectives
 from trivet.core.caching.drafting import useful_until, without_private
 from trivet.core.caching.events import CacheMissed, ResponseValidated, StaleServed, ValidationStarted
 from trivet.core.caching.identity import Unidentified
-from trivet.core.caching.keeping import keep, sent
+from trivet.core.caching.keeping import keep
 from trivet.core.caching.keys import cache_key
 from trivet.core.caching.reuse import may_serve_stale_on_error
 from trivet.core.caching.stored import Stored
@@ -169,7 +169,7 @@ def _update(handling: Handling, stored: Stored, response: Response) -> Flow[Stor
     fresh = fresh._replace(expires=useful_until(now, whole.directives, lifetime))
     content = stored.content
     forbidden = what_forbids(
-        sent(handling, response), old.status, shared=settings.shared, asked=handling.asked, directives=whole.directives
+        handling.sent(response), old.status, shared=settings.shared, asked=handling.asked, directives=whole.directives
     )
     if handling.asked.no_store:
         # Of this exchange nothing is stored (RFC 9111 §5.2.1.5); what was stored before stays.

@@ -51,6 +51,7 @@ class Call:
 
     __slots__ = (
         "_kinds",
+        "_note",
         "_observer",
         "attempt_timeout",
         "attempts",
@@ -65,6 +66,7 @@ class Call:
         self.now = now
         self.rng = rng
         self.trace = trace
+        self._note = trace.note
         self.deadline = inf
         self.attempt_timeout: float | None = None
         self.connect_timeout: float | None = None
@@ -84,7 +86,7 @@ class Call:
         The event itself is only made when somebody looks at it, which for most calls is never.
         """
         at = self.now.monotonic
-        self.trace.add(event, at, values)
+        self._note((event, at, values))
         observer = self._observer
         if observer is not None and (self._kinds is None or event in self._kinds):
             observer(event(at, *values), subject)

@@ -217,9 +217,10 @@ class Trace(Sequence[Event]):
         self.started = started
         self._entries: deque[_Entry] = deque(maxlen=MAX_EVENTS)
 
-    def add(self, event: Callable[..., Event], at: float, args: tuple[Any, ...]) -> None:
-        """Note an event to be made from its class and arguments when it is looked at."""
-        self._entries.append((event, at, args))
+    @property
+    def note(self) -> Callable[[_Entry], None]:
+        """Takes an event to be made when it is looked at: its class, when it happened, and its other arguments."""
+        return self._entries.append
 
     @overload
     def __getitem__(self, index: int) -> Event: ...

@@ -23,6 +23,7 @@ from trivet.core.exchange.bodies import body_decoder, close_body, read_body
 from trivet.core.exchange.call import Call
 from trivet.core.exchange.flow import Flow
 from trivet.core.exchange.trace import RequestCollapsed
+from trivet.core.http.headers import Headers
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
 from trivet.core.limits import DEFAULT_LIMITS, Limits
@@ -62,7 +63,7 @@ class Coalesce(Policy):
     Coalesce(share_errors=False)
     """
 
-    __slots__ = ("_asked", "_below", "_flights", "_follows", "_limits", "_who", "share_errors")
+    __slots__ = ("_asked", "_below", "_flights", "_follows", "_last", "_limits", "_who", "share_errors")
 
     stage: ClassVar[Stage] = Stage.COALESCE
 
@@ -74,6 +75,8 @@ class Coalesce(Policy):
         self._limits = DEFAULT_LIMITS
         self._who: tuple[int, ...] = ()
         self._follows = False
+        # The fields of the last request, and whether they want an answer of their own: most calls send the same object.
+        self._last: tuple[Headers | None, bool] = None, False
 
     def placed(self, pipeline: Pipeline, *, streaming: bool) -> Policy:
         """The same flights, boarded in the name of this pipeline; nothing at all for calls that stream."""
@@ -93,9 +96,13 @@ class Coalesce(Policy):
 
     def handle(self, request: Request, call: Call, forward: Forward) -> Flow[Response]:
         """Lead, or wait for the response of the call that does."""
-        if not is_shareable(request):
+        if request.method not in ("GET", "HEAD") or request.content != b"" or request.on_interim is not None:
             return forward(request, call)
-        return self._board(request, call, forward)
+        headers, apart = self._last
+        if headers is not request.headers:
+            apart = want_an_answer_of_their_own(request.headers)
+            self._last = request.headers, apart
+        return forward(request, call) if apart else self._board(request, call, forward)
 
     def _board(self, request: Request, call: Call, forward: Forward) -> Flow[Response]:
         auth, name = self._asked, None
@@ -174,20 +181,18 @@ class Coalesce(Policy):
         return f"Coalesce(share_errors={self.share_errors})"
 
 
-def is_shareable(request: Request) -> bool:
-    """Whether the response to the request may answer an identical one.
+def want_an_answer_of_their_own(headers: Headers) -> bool:
+    """Whether fields ask for a response that no other request was answered with.
 
-    >>> is_shareable(Request("GET", "https://api.example.com/", {"Cache-Control": "no-cache"}))
-    False
+    >>> want_an_answer_of_their_own(Headers({"Cache-Control": "no-cache"}))
+    True
     """
-    if request.method not in ("GET", "HEAD") or request.content != b"" or request.on_interim is not None:
-        return False
-    # Whatever else is in them, a field that holds these words wants an answer of its own.
-    control = request.headers.get("Cache-Control")
+    # Whatever else is in it, a field that holds these words wants one.
+    control = headers.get("Cache-Control")
     if control is not None and ("no-cache" in (control := control.lower()) or "no-store" in control):
-        return False
-    pragma = request.headers.get("Pragma")
-    return pragma is None or "no-cache" not in pragma.lower()
+        return True
+    pragma = headers.get("Pragma")
+    return pragma is not None and "no-cache" in pragma.lower()
 
 
 def _patience(call: Call) -> float:
