@@ -5,32 +5,59 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from trivet.core.caching.actions import ClearStore, RemoveEntries
-from trivet.core.caching.invalidation import is_pattern, prefixes, url_matcher
 from trivet.core.errors import InvalidRequest
 from trivet.core.http.unset import UNSET
 
 if TYPE_CHECKING:
     from trivet.clients.session import AsyncSession, SyncSession
     from trivet.clients.settings import Settings
+    from trivet.core.caching.actions import ClearStore, RemoveEntries
     from trivet.core.http.query import Params
+    from trivet.core.http.url import URL
 
 
 def removal(settings: Settings, target: str, params: Params, path: Mapping[str, Any] | None) -> RemoveEntries | None:
     """The action that removes what is stored for a target or for the URLs that match a pattern; None without a cache."""
     if settings.cache is None:
         return None
-    store = settings.cache.store
+    # A client without a cache, which is most of them, starts without all of this.
+    from trivet.core.caching.actions import RemoveEntries
+    from trivet.core.caching.invalidation import is_pattern, prefixes, url_matcher
+
+    store, invalidations = settings.cache.store, settings.cache.invalidations
     if not is_pattern(target):
-        request = settings.request("GET", target, UNSET, {"params": params, "path": path})
-        return RemoveEntries(store, prefixes([request.url]))
+        url = settings.request("GET", target, UNSET, {"params": params, "path": path}).url
+        targets = prefixes([url])
+        invalidations.note(targets)
+        _close(settings, url.__eq__)
+        return RemoveEntries(store, targets)
     if params is not None or path is not None:
         raise InvalidRequest(f"the pattern {target[:80]!r} takes neither params nor path: write them into it")
     if "://" not in target:
         if settings.base_url is None:
             raise InvalidRequest(f"the pattern {target[:80]!r} needs a client with a base_url, or must be a whole URL")
         target = f"{settings.base_url.rstrip('/')}/{target.lstrip('/')}"
-    return RemoveEntries(store, matches=url_matcher(target))
+    matches = url_matcher(target)
+    invalidations.note_all()
+    _close(settings, lambda url: matches(url.redacted))
+    return RemoveEntries(store, matches=matches)
+
+
+def clearance(settings: Settings) -> ClearStore | None:
+    """The action that removes everything; None without a cache."""
+    if settings.cache is None:
+        return None
+    from trivet.core.caching.actions import ClearStore
+
+    settings.cache.invalidations.note_all()
+    _close(settings, lambda url: True)
+    return ClearStore(settings.cache.store)
+
+
+def _close(settings: Settings, matches: Callable[[URL], bool]) -> None:
+    """Let nobody share any more what was asked for before."""
+    if settings.coalesce is not None:
+        settings.coalesce.close(matches)
 
 
 class ClientCache:
@@ -58,8 +85,9 @@ class ClientCache:
 
     def clear(self) -> None:
         """Forget everything that the store holds."""
-        if self._settings.cache is not None:
-            self._session().driver().perform(ClearStore(self._settings.cache.store))
+        action = clearance(self._settings)
+        if action is not None:
+            self._session().driver().perform(action)
 
 
 class AsyncClientCache:
@@ -78,5 +106,6 @@ class AsyncClientCache:
 
     async def clear(self) -> None:
         """Forget everything that the store holds."""
-        if self._settings.cache is not None:
-            await self._session().driver().perform(ClearStore(self._settings.cache.store))
+        action = clearance(self._settings)
+        if action is not None:
+            await self._session().driver().perform(action)

@@ -54,8 +54,6 @@ class MemoryStore:
             if not isinstance(bound, int) or isinstance(bound, bool) or bound < 1:
                 raise ConfigError(f"MemoryStore: {name} takes a whole number from 1, not {bound!r}")
         self._max_bytes = max_bytes
-        # The size in bytes of the largest content that it would keep.
-        self.max_content = max_bytes // 4
         self._max_entries = max_entries
         self._clock = clock
         with _counting:
@@ -64,6 +62,11 @@ class MemoryStore:
         # Nothing foreign is called while it is held: not the clock, nor what `remove_where` is given.
         self._lock = Lock()
         self._shelves = Shelves(max_bytes, max_entries)
+
+    @property
+    def max_content(self) -> int:
+        """The size in bytes of the largest content that it would keep: a quarter of ``max_bytes``."""
+        return self._max_bytes // 4
 
     @property
     def size(self) -> int:

@@ -462,3 +462,76 @@ def test_what_was_asked_in_another_way_removes_nothing(asked: dict[str, str]) ->
     world.get()
     world.get({"Cache-Control": "no-cache"} | asked)
     assert len(world.find()) == 1
+
+
+# What was made invalid while the response was under way (RFC 9111 §4.4).
+
+
+def change(world: World, target: str = URL, status: int = 204) -> Response:
+    twin = World(Response(status), cache=world.cache)
+    return twin.send(Request("PUT", target))
+
+
+@pytest.mark.parametrize("ttl", [None, 60])
+@pytest.mark.parametrize("instant", [True, False])
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize(
+    ("target", "status", "stored"),
+    [(URL, 204, False), (URL, 409, True), (f"{URL}?other", 204, True), (f"{URL}/other", 204, True)],
+)
+def test_a_response_to_what_changed_meanwhile_is_not_stored(
+    target: str, status: int, stored: bool, streams: bool, instant: bool, ttl: float | None
+) -> None:
+    def answer(request: Request) -> Response:
+        change(world, target, status)
+        return ok(content=LARGE)
+
+    store = MemoryStore(clock=lambda: START) if instant else None
+    world = World(answer, store=store, ttl=ttl, pieces=IN_MEMORY if streams else 0)
+    response = world.stream() if streams else world.get()
+    assert world.read(response) == LARGE
+    assert response.trace is not None
+    if stored:
+        assert str(response.trace[-1]).startswith("stored: ")
+    else:
+        assert str(response.trace[-1]) == "not stored: made invalid while it was under way"
+    assert (len(world.store) == 1) is stored
+
+
+def test_a_stream_that_is_read_across_a_change_is_not_stored() -> None:
+    store = Noting()
+    world = World(ok(content=LARGE), store=store, pieces=IN_MEMORY)
+    response = world.stream()
+    assert len(world.run(world.piece_of(response))) == IN_MEMORY
+    change(world)
+    world.read(response)
+    assert (store.discarded, world.find()) == (1, [])
+
+
+def test_a_validation_does_not_bring_back_what_changed_meanwhile() -> None:
+    def confirm(request: Request) -> Response:
+        change(world)
+        return Response(304, {"ETag": '"a"', "Cache-Control": "max-age=60", "Vary": "Accept"})
+
+    world = World(ok("max-age=0", ETag='"a"'), confirm)
+    world.get()
+    assert len(world.find()) == 1
+    assert world.get().content == b"one"
+    assert world.find() == []
+
+
+def test_the_rest_of_a_part_does_not_complete_what_changed_meanwhile() -> None:
+    def rest(request: Request) -> Response:
+        change(world)
+        return partial_content(3, b"def", 6)
+
+    world = World(partial_content(0, b"abc", 6), rest)
+    world.get({"Range": "bytes=0-2"})
+    assert world.get().content == b"abcdef"
+    assert world.find() == []
+
+
+def test_what_is_asked_for_after_the_change_is_stored() -> None:
+    world = World(ok())
+    change(world)
+    assert [world.get().from_cache, world.get().from_cache] == [False, True]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from trivet.core.caching.identity import Identities
+from trivet.core.caching.invalidations import Invalidations
 from trivet.core.caching.settings import MAX_REVALIDATIONS, Revalidations, Settings
 from trivet.core.limits import DEFAULT_LIMITS
 from trivet.stores.memory import MemoryStore
@@ -56,5 +57,5 @@ def test_of_many_threads_one_has_it() -> None:
 
 
 def test_what_a_cache_goes_by_unless_it_is_told_otherwise() -> None:
-    settings = Settings(MemoryStore(), Identities(None), Revalidations(), DEFAULT_LIMITS)
+    settings = Settings(MemoryStore(), Identities(None), Revalidations(), Invalidations(), DEFAULT_LIMITS)
     assert (settings.shared, settings.refresh, settings.bypass, settings.streaming) == (False,) * 4

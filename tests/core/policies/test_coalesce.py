@@ -178,6 +178,54 @@ def test_those_who_wait_say_so() -> None:
     assert str(event) == f"collapsed: waits for the same GET {url} that is under way"
 
 
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(
+    ("method", "answer", "url", "anew"),
+    [
+        ("PUT", Response(204), URL, True),
+        ("PURGE", Response(204), URL, True),
+        ("PUT", Response(404), URL, True),
+        ("PUT", errors.ReadError("it broke off", sent=True), URL, True),
+        ("POST", Response(201, {"Location": "/users/7"}), "https://api.example.com/", True),
+        ("POST", Response(201, {"Location": URL}), "https://other.example.com/", False),
+        ("OPTIONS", Response(204), URL, False),
+    ],
+    ids=repr,
+)
+def test_what_comes_after_a_change_is_sent_anew(
+    method: str, answer: Response | Exception, url: str, anew: bool, streams: bool
+) -> None:
+    calls = Calls()
+    leader, (follower,) = calls.begin(), calls.waiting()
+    change = Request(method, url)
+    book = Playbook(calls.pipeline.open(change) if streams else calls.pipeline.handle(change), clock=calls.clock)
+    assert book.expect(SendRequest).request is change
+    # Who asks while the server is busy with the change may be told of either.
+    calls.waiting()
+    if isinstance(answer, Exception):
+        book.fail(answer)
+    else:
+        book.reply(answer)
+    late = calls.begin()
+    late.expect(SendRequest if anew else Park)
+    leader.reply(Response(200, (), b"before"))
+    assert follower.reply(True).result.content == b"before"
+    if anew:
+        (last,) = calls.waiting()
+        late.reply(Response(200, (), b"after"))
+        assert last.reply(True).result.content == b"after"
+    assert calls.under_way == 0
+
+
+def test_what_comes_after_a_change_that_was_cancelled_is_sent_anew() -> None:
+    calls = Calls()
+    calls.begin()
+    change = calls.begin(Request("PUT", URL))
+    calls.waiting()
+    change.exchange.cancel()
+    calls.begin().expect(SendRequest)
+
+
 def test_what_comes_later_is_sent_anew() -> None:
     calls = Calls()
     calls.begin().reply(Response(200))

@@ -89,3 +89,29 @@ def test_what_is_woken_may_board_at_once() -> None:
     airport.seats[0].slot.on_wake(lambda: boarded.append(airport.flights.board("a")[1]))
     airport.flights.land(airport.flight, 7)
     assert boarded == [None]
+
+
+def test_a_closed_flight_goes_on_but_takes_nobody_else() -> None:
+    airport = Airport(2)
+    airport.flights.close(lambda key: key == "b")
+    assert airport.join() is not None
+    airport.flights.close(lambda key: key == "a")
+    assert airport.is_over
+    anew, seat = airport.flights.board("a")
+    assert anew is not airport.flight
+    assert seat is None
+
+    airport.flights.hand_over(airport.flight)
+    assert airport.leading == [0]
+    airport.flights.land(airport.flight, 7)
+    assert all(each.slot.is_woken for each in airport.seats)
+    assert airport.flights.board("a")[0] is anew
+
+
+def test_a_closed_flight_ends_alone() -> None:
+    airport = Airport(0)
+    airport.flights.close(lambda key: True)
+    anew, _ = airport.flights.board("a")
+    assert airport.flights.end_unshared(airport.flight)
+    airport.flights.hand_over(airport.flight)
+    assert airport.flights.board("a")[0] is anew

@@ -49,7 +49,19 @@ class Handling:
     ``found``: what is stored under its key; ``chosen``: the one of these that its fields select, if any.
     """
 
-    __slots__ = ("asked", "asking", "call", "chosen", "forward", "found", "identity", "key", "request", "settings")
+    __slots__ = (
+        "_begun",
+        "asked",
+        "asking",
+        "call",
+        "chosen",
+        "forward",
+        "found",
+        "identity",
+        "key",
+        "request",
+        "settings",
+    )
 
     def __init__(
         self, settings: Settings, asking: Asking, key: str, request: Request, call: Call, forward: Forward
@@ -61,6 +73,7 @@ class Handling:
         self.forward = forward
         self.asking = asking
         self.asked = asking.directives
+        self._begun = settings.invalidations.count
         # What the `Auth` said about who asks, if it was asked.
         self.identity: str | None = None
         self.found: Sequence[Stored] = ()
@@ -180,6 +193,11 @@ class Handling:
                 yield from self.on_store(RemoveEntry(store, stored.entry), False)
                 return None
         return response
+
+    @property
+    def outdated(self) -> bool:
+        """Whether what the response shows was made invalid since the request began, so that it is not to be stored."""
+        return self.settings.invalidations.include(self.key, since=self._begun)
 
     def sent(self, response: Response) -> Request:
         """The request that was answered, as it was sent."""

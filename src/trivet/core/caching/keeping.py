@@ -33,6 +33,7 @@ Keeping: TypeAlias = "Flow[None] | tuple[()]"
 """What is still to be done to store a response: a flow, or nothing."""
 
 _NOTHING: Final[tuple[()]] = ()
+_OUTDATED: Final = "not stored: made invalid while it was under way"
 _BAD_PART: Final = "not stored: a part that is not of the size it says, or large"
 
 _REPLACING: Final = frozenset({301, 302, 303, 307, 308, 404, 410})
@@ -157,6 +158,9 @@ def _save(handling: Handling, response: Response, entry: Entry, reason: str, con
             handling.note(ResponseNotStored, _BAD_PART)
             return _NOTHING
         entry, content = _combined(handling, entry, content)
+    if handling.outdated:
+        handling.note(ResponseNotStored, _OUTDATED)
+        return _NOTHING
     store = handling.settings.store
     if not store.instant:
         return _save_by(SaveEntry(store, entry, content), handling, response, reason)
@@ -182,6 +186,9 @@ def _save_what_was_read(
     entry = entry._replace(size=size, crc=crc)
     if isinstance(content, bytes):
         yield from _save(handling, response, entry, reason, content)
+    elif handling.outdated:
+        discard(content)
+        handling.note(ResponseNotStored, _OUTDATED)
     elif entry.part is None:
         action = CommitContent(handling.settings.store, content, entry)
         yield from _save_by(action, handling, response, reason)

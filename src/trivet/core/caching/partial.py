@@ -69,7 +69,7 @@ def complete(handling: Handling, chosen: Stored, reuse: Reuse) -> Flow[Response]
     assert completed is not None  # its content is at hand, and as it came
     completed.elapsed = response.elapsed
     completed.note_cache(fwd="partial", fwd_status=206)
-    if (yield from handling.on_store(SaveEntry(store, *whole), False)):
+    if not handling.outdated and (yield from handling.on_store(SaveEntry(store, *whole), False)):
         completed.note_cache(stored=True)
         handling.note(ResponseStored, "stored: complete now")
     return completed

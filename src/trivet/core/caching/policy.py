@@ -11,6 +11,7 @@ from trivet.core.caching.fixed_ttl import FixedTTL, check_ttl
 from trivet.core.caching.handling import Handling, refused
 from trivet.core.caching.identity import Identities, Unidentified
 from trivet.core.caching.invalidation import invalidated, prefixes
+from trivet.core.caching.invalidations import Invalidations
 from trivet.core.caching.keeping import draft, keep_as
 from trivet.core.caching.keys import cache_key
 from trivet.core.caching.posting import as_get
@@ -52,7 +53,7 @@ class Cache(Policy):
     string in their place.
     """
 
-    __slots__ = ("_bypass", "_refresh", "_revalidations", "fields", "shared", "store", "ttl")
+    __slots__ = ("_bypass", "_refresh", "_revalidations", "fields", "invalidations", "shared", "store", "ttl")
 
     stage: ClassVar[Stage] = Stage.CACHE
 
@@ -69,6 +70,7 @@ class Cache(Policy):
             raise ConfigError("Cache(fields=…) goes with ttl=: without it, Vary says which fields count")
         self._refresh = self._bypass = False
         self._revalidations = Revalidations()
+        self.invalidations = Invalidations()
 
     def refreshing(self) -> Cache:
         """The same cache for calls that use nothing stored, and store what they get."""
@@ -84,7 +86,7 @@ class Cache(Policy):
 
     def _twin(self) -> Cache:
         twin = Cache(self.store, ttl=self.ttl, shared=self.shared, fields=self.fields)
-        twin._revalidations = self._revalidations
+        twin._revalidations, twin.invalidations = self._revalidations, self.invalidations
         return twin
 
     def placed(self, pipeline: Pipeline, *, streaming: bool) -> Policy:
@@ -93,6 +95,7 @@ class Cache(Policy):
             store=self.store,
             identities=Identities(pipeline.find(Auth)),
             revalidations=self._revalidations,
+            invalidations=self.invalidations,
             limits=pipeline.limits,
             shared=self.shared,
             refresh=self._refresh,
@@ -173,13 +176,14 @@ class _Placed(Policy):
         except Exception as error:
             # Nobody knows whether the server has done it, and whoever asks next wants to know just that.
             if getattr(error, "sent", isinstance(error, DecodingError | ResponseTooLarge)):
-                yield from self._invalidate(request, call, (request.url,))
+                yield from self._remove(request, call, self._invalidate((request.url,)))
             raise
         response.note_cache(fwd="method")
+        invalid = self._invalidate(invalidated(request, response))
         handling = self._of_get(request, response, call, forward)
         # Before the store is waited for, which is not what makes a response younger.
         drafted = None if handling is None else draft(handling, response)
-        yield from self._invalidate(request, call, invalidated(request, response))
+        yield from self._remove(request, call, invalid)
         if handling is not None and drafted is not None:
             yield from keep_as(handling, response, *drafted)
         return response
@@ -198,10 +202,17 @@ class _Placed(Policy):
             return None
         return self._handling_for(who, get, asking, call, forward)
 
-    def _invalidate(self, request: Request, call: Call, urls: tuple[URL, ...]) -> Flow[None]:
-        if urls:
+    def _invalidate(self, urls: tuple[URL, ...]) -> tuple[str, ...]:
+        """What the keys begin with that are invalid now. From here on no response to an earlier request is stored."""
+        targets = prefixes(urls)
+        if targets:
+            self._settings.invalidations.note(targets)
+        return targets
+
+    def _remove(self, request: Request, call: Call, targets: tuple[str, ...]) -> Flow[None]:
+        if targets:
             try:
-                count = yield from RemoveEntries(self._settings.store, prefixes(urls))
+                count = yield from RemoveEntries(self._settings.store, targets)
             except Exception as error:
                 call.record(StoreFailed, error, RemoveEntries.__name__, type(error).__name__)
             else:

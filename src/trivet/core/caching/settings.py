@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from trivet.core.caching.identity import Identities
+    from trivet.core.caching.invalidations import Invalidations
     from trivet.core.caching.store import Store
     from trivet.core.limits import Limits
 
@@ -53,6 +54,7 @@ class Settings(NamedTuple):
     store: Store
     identities: Identities
     revalidations: Revalidations
+    invalidations: Invalidations
     limits: Limits
     shared: bool = False
     refresh: bool = False

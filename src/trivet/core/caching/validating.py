@@ -179,7 +179,7 @@ def _update(handling: Handling, stored: Stored, response: Response) -> Flow[Stor
         return None if content is None else Stored(fresh, content)
     elif fresh.vary == old.vary:
         yield from handling.on_store(UpdateEntry(settings.store, fresh), False)
-    elif content is not None:
+    elif content is not None and not handling.outdated:
         # Other request fields select it from now on, so it is another variant.
         yield from handling.on_store(SaveEntry(settings.store, fresh, content), False)
     else:

@@ -7,6 +7,7 @@ answer a request or change it, the credentials' among them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import ClassVar, Final, TypeAlias
 
@@ -26,6 +27,7 @@ from trivet.core.exchange.trace import RequestCollapsed
 from trivet.core.http.headers import Headers
 from trivet.core.http.request import Request
 from trivet.core.http.response import Response
+from trivet.core.http.url import URL
 from trivet.core.limits import DEFAULT_LIMITS, Limits
 from trivet.core.policies.auth.base import Auth
 from trivet.core.policies.flights import Flight, Flights, Seat
@@ -41,7 +43,7 @@ _SHARED: Final = (TransportError, CircuitOpen, DecodingError, ResponseTooLarge, 
 _DISTINCTIVE: Final = frozenset({Stage.CACHE, Stage.ATTEMPT, Stage.AUTH, Stage.WIRE})
 """The stages below this one whose policies answer requests or change them."""
 
-Key: TypeAlias = "tuple[str, str, tuple[tuple[bytes, bytes], ...], bool, tuple[int, ...], str | None]"
+Key: TypeAlias = "tuple[str, URL, tuple[tuple[bytes, bytes], ...], bool, tuple[int, ...], str | None]"
 
 
 class Coalesce(Policy):
@@ -57,13 +59,16 @@ class Coalesce(Policy):
     cancelled or runs out of its own time, another one takes over. A call whose total time is up while it waits raises
     `AttemptTimeout`.
 
+    Who comes after an unsafe request to the same origin does not wait for a response that was asked for before it: whoever
+    has changed something sees the change.
+
     The object knows what is under way: clients that are given the same one share it.
 
     >>> Coalesce(share_errors=False)
     Coalesce(share_errors=False)
     """
 
-    __slots__ = ("_asked", "_below", "_flights", "_follows", "_last", "_limits", "_who", "share_errors")
+    __slots__ = ("_asked", "_below", "_flights", "_follows", "_last", "_limits", "_streaming", "_who", "share_errors")
 
     stage: ClassVar[Stage] = Stage.COALESCE
 
@@ -74,16 +79,15 @@ class Coalesce(Policy):
         self._below: tuple[Policy, ...] = ()
         self._limits = DEFAULT_LIMITS
         self._who: tuple[int, ...] = ()
-        self._follows = False
+        self._follows = self._streaming = False
         # The fields of the last request, and whether they want an answer of their own: most calls send the same object.
         self._last: tuple[Headers | None, bool] = None, False
 
     def placed(self, pipeline: Pipeline, *, streaming: bool) -> Policy:
-        """The same flights, boarded in the name of this pipeline; nothing at all for calls that stream."""
-        if streaming:
-            return Policy()
+        """The same flights, boarded in the name of this pipeline; calls that stream board none."""
         placed = Coalesce(share_errors=self.share_errors)
         placed._flights = self._flights
+        placed._streaming = streaming
         placed._below = tuple(policy for policy in pipeline.policies if policy.stage in _DISTINCTIVE)
         placed._limits = pipeline.limits
         # Whoever leads or waits holds its policies, so no other object can have their ids meanwhile.
@@ -96,13 +100,19 @@ class Coalesce(Policy):
 
     def handle(self, request: Request, call: Call, forward: Forward) -> Flow[Response]:
         """Lead, or wait for the response of the call that does."""
-        if request.method not in ("GET", "HEAD") or request.content != b"" or request.on_interim is not None:
+        if request.method not in ("GET", "HEAD"):
+            return forward(request, call) if request.safe else self._change(request, call, forward)
+        if self._streaming or request.content != b"" or request.on_interim is not None:
             return forward(request, call)
         headers, apart = self._last
         if headers is not request.headers:
             apart = want_an_answer_of_their_own(request.headers)
             self._last = request.headers, apart
         return forward(request, call) if apart else self._board(request, call, forward)
+
+    def close(self, matches: Callable[[URL], bool]) -> None:
+        """Let nobody who comes from now on wait for what is under way at the URLs that match: it may be out of date."""
+        self._flights.close(lambda key: matches(key[1]))
 
     def _board(self, request: Request, call: Call, forward: Forward) -> Flow[Response]:
         auth, name = self._asked, None
@@ -141,6 +151,13 @@ class Coalesce(Policy):
             elif not over:
                 self._flights.hand_over(flight)
             del flight, outcome  # the traceback of an error refers to this frame, which must not lead back to it
+
+    def _change(self, request: Request, call: Call, forward: Forward) -> Flow[Response]:
+        try:
+            return (yield from forward(request, call))
+        finally:
+            # However it ended: the server may have done it. What else it has changed thereby only the server knows.
+            self.close(request.url.same_origin)
 
     def _await(self, flight: Flight[Key, Outcome], seat: Seat, request: Request, call: Call) -> Flow[Outcome | None]:
         """What the flight has brought; None if this call is to lead it now."""

@@ -2,14 +2,14 @@
 
 The call that comes first leads a `Flight`; those that come while it is under way are given a `Seat` in it. When the
 flight lands, its outcome is there for all of them. A leader that cannot land hands over to the one that has waited
-longest, and the others go on waiting, now for that one. A seat is taken, left and handed on at a cost that does not
-grow with the number of those who wait.
+longest, and the others go on waiting, now for that one. A flight that is closed goes on, but takes nobody else. A seat
+is taken, left and handed on at a cost that does not grow with the number of those who wait.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -85,13 +85,13 @@ class Flights(Generic[K, T]):
         with self._lock:
             if flight.waiting:
                 return False
-            del self._flights[flight.key]
+            self._end(flight)
             return True
 
     def land(self, flight: Flight[K, T], outcome: T) -> None:
         """End the flight: everybody who waits has this outcome."""
         with self._lock:
-            del self._flights[flight.key]
+            self._end(flight)
             flight.outcome = outcome
             waiting, flight.waiting = flight.waiting, None
         for seat in waiting or ():
@@ -101,11 +101,18 @@ class Flights(Generic[K, T]):
         """Let the one that has waited longest lead in place of this call. If nobody waits, the flight is over."""
         with self._lock:
             if not flight.waiting:
-                del self._flights[flight.key]
+                self._end(flight)
                 return
             successor, _ = flight.waiting.popitem(last=False)
             successor.leads = True
         successor.slot.wake()
+
+    def close(self, wanted: Callable[[K], bool]) -> None:
+        """Close the flights with such keys: who comes from now on goes for it anew."""
+        if self._flights:
+            with self._lock:
+                for key in [key for key in self._flights if wanted(key)]:
+                    del self._flights[key]
 
     def leave(self, flight: Flight[K, T], seat: Seat) -> None:
         """Give up a seat: the time is up, or the call is cancelled. Legal too when the flight has landed meanwhile."""
@@ -116,3 +123,8 @@ class Flights(Generic[K, T]):
         if handing_on:
             # It was appointed before it could hear of it.
             self.hand_over(flight)
+
+    def _end(self, flight: Flight[K, T]) -> None:
+        # If it is closed, another one may be under way in its place.
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
