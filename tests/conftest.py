@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -23,6 +24,12 @@ from servers.unreachable import Deaf, Refusing
 settings.register_profile("trivet", deadline=None, print_blob=True, derandomize="CI" in os.environ)
 settings.register_profile("brief", settings.get_profile("trivet"), max_examples=25, stateful_step_count=25)
 settings.load_profile("brief" if BRIEF else "trivet")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through all tests that there are, each time that one of them asks for it."""
+    gc.collect()
+    gc.freeze()
 
 
 class MakeHostile(Protocol):
