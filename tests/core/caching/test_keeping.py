@@ -508,6 +508,27 @@ def test_a_stream_that_is_read_across_a_change_is_not_stored() -> None:
     assert (store.discarded, world.find()) == (1, [])
 
 
+@pytest.mark.parametrize("instant", [True, False])
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_change_while_the_store_is_at_work(streams: bool, instant: bool) -> None:
+    """In another thread: what it removes is not there yet, and is when it has gone."""
+
+    class Slow(MemoryStore):
+        def save(self, entry: Entry, content: bytes) -> bool:
+            change(world)
+            return super().save(entry, content)
+
+    store = Slow(clock=lambda: START)
+    store.instant = instant
+    world = World(ok(content=LARGE), store=store, pieces=IN_MEMORY if streams else 0)
+    response = world.stream() if streams else world.get()
+    assert world.read(response) == LARGE
+    assert response.trace is not None
+    assert str(response.trace[-1]) == "not stored: made invalid while it was under way"
+    assert "stored" not in str(response.cache_status)
+    assert len(store) == 0
+
+
 def test_a_validation_does_not_bring_back_what_changed_meanwhile() -> None:
     def confirm(request: Request) -> Response:
         change(world)

@@ -197,7 +197,8 @@ class Handling:
     @property
     def outdated(self) -> bool:
         """Whether what the response shows was made invalid since the request began, so that it is not to be stored."""
-        return self.settings.invalidations.include(self.key, since=self._begun)
+        invalidations = self.settings.invalidations
+        return invalidations.count != self._begun and invalidations.include(self.key, since=self._begun)
 
     def sent(self, response: Response) -> Request:
         """The request that was answered, as it was sent."""

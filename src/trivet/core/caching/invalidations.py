@@ -55,8 +55,6 @@ class Invalidations:
 
     def include(self, key: str, *, since: int) -> bool:
         """Whether a key was made invalid after the moment at which ``count`` was ``since``."""
-        if self.count == since:
-            return False
         with self._lock:
             return max(self._all, self._latest.get(target_of(key), 0)) > since
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from trivet.core.caching.actions import CommitContent, RemoveEntry, SaveEntry
+from trivet.core.caching.actions import CommitContent, RemoveEntries, RemoveEntry, SaveEntry
 from trivet.core.caching.combining import combine
 from trivet.core.caching.digests import is_credential
 from trivet.core.caching.directives import ResponseDirectives
@@ -13,7 +13,7 @@ from trivet.core.caching.drafting import draft_entry, is_of_use, useful_until
 from trivet.core.caching.entry import Part
 from trivet.core.caching.events import EntriesInvalidated, ResponseNotStored, ResponseStored
 from trivet.core.caching.freshness import freshness_lifetime
-from trivet.core.caching.keys import credentials_identity
+from trivet.core.caching.keys import credentials_identity, target_of
 from trivet.core.caching.plain import draft_plain
 from trivet.core.caching.ranges import ByteRange, byte_range, content_range
 from trivet.core.caching.stored_body import StoringBody, discard
@@ -168,6 +168,8 @@ def _save(handling: Handling, response: Response, entry: Entry, reason: str, con
         saved = store.save(entry, content)
     except Exception as error:
         saved = handling.without_store(SaveEntry, error, False)
+    if saved and handling.outdated:
+        return _take_back(handling)
     _note_saved(saved, handling, response, reason)
     return _NOTHING
 
@@ -176,7 +178,16 @@ def _save_by(action: SaveEntry | CommitContent, handling: Handling, response: Re
     saved = yield from handling.on_store(action, False)
     if not saved and isinstance(action, CommitContent):
         discard(action.writer)
-    _note_saved(saved, handling, response, reason)
+    if saved and handling.outdated:
+        yield from _take_back(handling)
+    else:
+        _note_saved(saved, handling, response, reason)
+
+
+def _take_back(handling: Handling) -> Flow[None]:
+    """Remove again what was made invalid while the store was at work, which may have been before it was there."""
+    yield from handling.on_store(RemoveEntries(handling.settings.store, (target_of(handling.key),)), 0)
+    handling.note(ResponseNotStored, _OUTDATED)
 
 
 def _save_what_was_read(
@@ -200,7 +211,8 @@ def _save_what_was_read(
 def _note_saved(saved: bool, handling: Handling, response: Response, reason: str) -> None:
     if saved:
         response.note_cache(stored=True)
-        handling.note(ResponseStored, reason)
+        request = handling.request
+        handling.call.record(ResponseStored, request, request.method, request.url.redacted, reason)
     else:
         handling.note(ResponseNotStored, "not stored: the store did not take it")
 

@@ -6,7 +6,6 @@ remembered, so that such a response costs one look at each of its lines; every o
 
 from __future__ import annotations
 
-from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from zlib import crc32
@@ -15,6 +14,7 @@ from trivet.core.caching.directives import RequestDirectives, ResponseDirectives
 from trivet.core.caching.drafting import useful_until
 from trivet.core.caching.entry import Entry
 from trivet.core.caching.freshness import freshness_lifetime
+from trivet.core.caching.memo import Memo
 from trivet.core.caching.storing import is_of_the_connection, may_store
 from trivet.core.http.headers import Headers
 from trivet.core.http.request import Request
@@ -63,7 +63,7 @@ def draft_plain(handling: Handling, response: Response) -> tuple[Entry, str] | N
     if sent is not request and (sent.method != "GET" or not settings.identities.signs(request)):
         return None
     found = plain_lines(response.headers.lines)
-    verdict = None if found is None else verdict_on(found[1], shared=False)
+    verdict = None if found is None else _verdicts[found[1]]
     if found is None or verdict is None:
         return None
     now, content = handling.call.now.wall, response.content
@@ -96,7 +96,7 @@ def plain_lines(lines: Lines) -> tuple[Lines, bytes] | None:
     """
     # Whatever a server answers, it sends the same fields as a rule. No name holds a line feed.
     names = b"\n".join(map(_name, lines))
-    shape = _shape(names) if len(names) <= _LONGEST_NAMES else None
+    shape = _shapes[names] if len(names) <= _LONGEST_NAMES else None
     if shape is None:
         return None
     control = lines[shape.control][1]
@@ -109,16 +109,15 @@ def plain_lines(lines: Lines) -> tuple[Lines, bytes] | None:
     return lines if shape.kept is None else tuple([lines[place] for place in shape.kept]), control
 
 
-@lru_cache(maxsize=256)
-def verdict_on(control: bytes, *, shared: bool) -> Verdict | None:
-    """What follows from a Cache-Control for a 200 to a GET; None if other fields may count, or it is not to be stored."""
+def verdict_on(control: bytes) -> Verdict | None:
+    """What follows from a Cache-Control for a 200 to a GET, in a private cache; None if other fields may count, or it is
+    not to be stored."""
     headers = Headers.from_raw([(b"Cache-Control", control)])
     directives = ResponseDirectives.of(headers)
-    # For a shared cache it also counts who asked (RFC 9111 §3.5), and who may see which field.
-    if directives.max_age is None or shared or not isinstance(directives.no_cache, bool):
+    if directives.max_age is None or not isinstance(directives.no_cache, bool):
         return None
-    storing = may_store(_ASKED, Response(200, headers), shared=shared, asked=_NOTHING_ASKED, directives=directives)
-    lifetime, _ = freshness_lifetime(200, headers, directives, shared=shared, response_time=0.0)
+    storing = may_store(_ASKED, Response(200, headers), shared=False, asked=_NOTHING_ASKED, directives=directives)
+    lifetime, _ = freshness_lifetime(200, headers, directives, shared=False, response_time=0.0)
     # One that is stale at once is kept only if it has a validator.
     if not storing.allowed or lifetime <= 0:
         return None
@@ -129,7 +128,6 @@ _ASKED = Request("GET", "https://localhost/")
 _NOTHING_ASKED = RequestDirectives()
 
 
-@lru_cache(maxsize=256)
 def _shape(names: bytes) -> _Shape | None:
     """What the names of lines tell; None if that is not all that counts."""
     lower = names.lower().split(b"\n")
@@ -138,3 +136,7 @@ def _shape(names: bytes) -> _Shape | None:
     kept = tuple([place for place, name in enumerate(lower) if not is_of_the_connection(name)])
     connection = tuple([place for place, name in enumerate(lower) if name == b"connection"])
     return _Shape(lower.index(b"cache-control"), connection, None if len(kept) == len(lower) else kept)
+
+
+_shapes: Final = Memo(_shape)
+_verdicts: Final = Memo(verdict_on)

@@ -85,7 +85,9 @@ class Flights(Generic[K, T]):
         with self._lock:
             if flight.waiting:
                 return False
-            self._end(flight)
+            # This is the end of most flights: `_end` would be a call too much.
+            if self._flights.get(flight.key) is flight:
+                del self._flights[flight.key]
             return True
 
     def land(self, flight: Flight[K, T], outcome: T) -> None:
