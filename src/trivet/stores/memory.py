@@ -8,7 +8,7 @@ from itertools import count
 from threading import Lock
 from typing import Final, NoReturn
 
-from trivet.core.caching.entry import Entry
+from trivet.core.caching.entry import ONLY_VARIANT, Entry
 from trivet.core.caching.stored import Stored
 from trivet.core.errors import ConfigError
 from trivet.stores.shelves import Shelves
@@ -91,7 +91,7 @@ class MemoryStore:
     def find(self, key: str) -> Sequence[Stored]:
         """The stored responses with exactly this key, with their content."""
         # Most keys that are not there never were.
-        if key not in self._shelves:
+        if key not in self._shelves.by_key:
             return ()
         now = self._clock()
         with self._lock:
@@ -105,7 +105,7 @@ class MemoryStore:
         now = self._clock()
         if len(content) > self.max_content or entry.expires <= now:
             return False
-        variant = entry.variant
+        variant = entry.variant if entry.vary != () else ONLY_VARIANT
         with self._lock:
             self._saved += 1
             return self._shelves.put(entry, content, variant, now, content_id=f"{self._name}{self._saved}")

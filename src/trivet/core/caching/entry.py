@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from zlib import crc32
 
 from trivet.core.caching.digests import digest
@@ -37,6 +37,10 @@ class Part(NamedTuple):
     def sound(self) -> bool:
         """Whether there can be such a part: not empty, and within the whole."""
         return 0 <= self.first <= self.last and (self.total is None or self.last < self.total)
+
+
+ONLY_VARIANT: Final = "-"
+"""The `Entry.variant` of a response that no fields of the request have selected."""
 
 
 class Entry(NamedTuple):
@@ -90,7 +94,7 @@ class Entry(NamedTuple):
         Saving an entry replaces the one with the same key and variant.
         """
         if not self.vary:
-            return "*" if self.vary is None else "-"
+            return "*" if self.vary is None else ONLY_VARIANT
         return digest(*[text for pair in self.vary for text in pair])
 
     @property

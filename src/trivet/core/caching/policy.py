@@ -124,18 +124,15 @@ class _Placed(Policy):
     def handle(self, request: Request, call: Call, forward: Forward) -> Flow[Response]:
         """Answer the request from the cache or through it."""
         method = request.method
-        if method in ("GET", "HEAD"):
-            if self._settings.bypass:
-                return self._past(request, call, forward, "bypass", "the call passes by the cache")
-            # No key of a stored response holds the content of a request.
-            if request.content != b"":
-                return self._past(request, call, forward, "bypass", f"{method} with content")
-            return self._answer(request, call, forward)
-        if method in SAFE_METHODS:
-            return self._past(request, call, forward, "method", f"method {method}")
-        return self._unsafe(request, call, forward)
-
-    def _answer(self, request: Request, call: Call, forward: Forward) -> Flow[Response]:
+        if method not in ("GET", "HEAD"):
+            if method in SAFE_METHODS:
+                return self._past(request, call, forward, "method", f"method {method}")
+            return self._unsafe(request, call, forward)
+        if self._settings.bypass:
+            return self._past(request, call, forward, "bypass", "the call passes by the cache")
+        # No key of a stored response holds the content of a request.
+        if request.content != b"":
+            return self._past(request, call, forward, "bypass", f"{method} with content")
         asking = self._reader.read(request)
         try:
             who = self._settings.identities.of(request, asking.identity)
