@@ -66,14 +66,14 @@ class _Shelf:
         return taken
 
 
-def _unpack(unused: _Unused, key: str) -> _Shelf:
+def _unpack(unused: _Unused) -> _Shelf:
     content, variant, cost = unused[_ENTRY.stop :]
     entry = Entry._make(unused[_ENTRY])
     packed: Any = entry.fields
     if isinstance(packed, bytes):
         parts = packed.split(_SEPARATOR)
         entry = entry._replace(fields=tuple(zip(parts[::2], parts[1::2], strict=True)))
-    return _Shelf(key, Kept(entry, content, variant, cost))
+    return _Shelf(entry.key, Kept(entry, content, variant, cost))
 
 
 class Shelves:
@@ -174,7 +174,7 @@ class Shelves:
     def _shelf(self, key: str) -> _Shelf | None:
         shelf = self.by_key.get(key)
         if isinstance(shelf, tuple):
-            shelf = self.by_key[key] = _unpack(shelf, key)
+            shelf = self.by_key[key] = _unpack(shelf)
         return shelf
 
     def _fits(self) -> bool:

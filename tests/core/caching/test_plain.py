@@ -32,6 +32,8 @@ ETAG = (b"ETag", b'"a"')
         ([(b"vary", b"Accept"), CONTROL], None),
         ([(b"Connection", b"X-Hop"), CONTROL], None),
         ([(b"Connection", b"close, X-Hop"), CONTROL], None),
+        ([(b"X\nCache-Control", b"max-age=9")], None),
+        ([(b"X\nY", b"1"), CONTROL], None),
         # Nor is anything long remembered.
         ([(b"X" * 100_000, b"1"), CONTROL], None),
         ([(b"Cache-Control", b"max-age=60," + b"x" * 100_000)], None),

@@ -40,9 +40,11 @@ class Verdict(NamedTuple):
 class _Shape(NamedTuple):
     """What the names of a response's lines tell, by the places of these lines.
 
-    ``control``: of Cache-Control; ``connection``: of Connection; ``kept``: of those to be stored, None for all.
+    ``control``: of Cache-Control; ``connection``: of Connection; ``kept``: of those to be stored, None for all. ``size``:
+    how many lines there are.
     """
 
+    size: int
     control: int
     connection: tuple[int, ...]
     kept: tuple[int, ...] | None
@@ -94,10 +96,11 @@ def plain_lines(lines: Lines) -> tuple[Lines, bytes] | None:
     >>> plain_lines(((b"Vary", b"Accept"), (b"Cache-Control", b"max-age=60"))) is None
     True
     """
-    # Whatever a server answers, it sends the same fields as a rule. No name holds a line feed.
+    # Whatever a server answers, it sends the same fields as a rule.
     names = b"\n".join(map(_name, lines))
     shape = _shapes[names] if len(names) <= _LONGEST_NAMES else None
-    if shape is None:
+    # In HTTP no name holds a line feed; a transport of one's own may be careless.
+    if shape is None or shape.size != len(lines):
         return None
     control = lines[shape.control][1]
     if len(control) > _LONGEST_CONTROL:
@@ -135,7 +138,7 @@ def _shape(names: bytes) -> _Shape | None:
         return None
     kept = tuple([place for place, name in enumerate(lower) if not is_of_the_connection(name)])
     connection = tuple([place for place, name in enumerate(lower) if name == b"connection"])
-    return _Shape(lower.index(b"cache-control"), connection, None if len(kept) == len(lower) else kept)
+    return _Shape(len(lower), lower.index(b"cache-control"), connection, None if len(kept) == len(lower) else kept)
 
 
 _shapes: Final = Memo(_shape)
